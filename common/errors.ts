@@ -1,0 +1,91 @@
+/**
+ * Errors a user can act on: one table of codes, one class.
+ *
+ * The text of an error says what was wrong, where, and what to do:
+ * `Cannot read shard "a.hdf5": dataset "x_000_y_001" has no attribute x_index`.
+ * A broken invariant is not one of these: it is an `AssertionError` (see `assert.ts`) and ends the process.
+ */
+
+/** Exit statuses of sysexits.h that the commands use. */
+export const EXIT = {
+  ok: 0,
+  usage: 64,
+  dataError: 65,
+  noInput: 66,
+  unavailable: 69,
+  software: 70,
+  osError: 71,
+  cantCreate: 73,
+  ioError: 74,
+  tempFail: 75,
+  noPermission: 77,
+  interrupted: 130,
+} as const;
+
+/** Every code, its exit status, and what it means; docs/errors.md is printed from this table. */
+export const ERROR_CODES = {
+  PE_PARAMETER: { exit: EXIT.usage, about: "A parameter is missing, unknown, or out of its range." },
+  PE_INPUT_EMPTY: { exit: EXIT.noInput, about: "The input holds nothing to compute: no such path, no shards, no series." },
+  PE_INPUT_CHANGED: { exit: EXIT.dataError, about: "An input file is not the one that was planned: its size, time or content changed." },
+  PE_SHARD_UNREADABLE: { exit: EXIT.dataError, about: "A shard cannot be opened: not HDF5, truncated, corrupt, or refused for safety." },
+  PE_SHARD_LAYOUT: { exit: EXIT.dataError, about: "A shard opens, but a series has the wrong type or shape, or lacks attributes." },
+  PE_SERIES_NOT_FINITE: { exit: EXIT.dataError, about: "A series holds NaN or infinity; its cells are NaN." },
+  PE_SERIES_SHORT: { exit: EXIT.dataError, about: "A series is too short for an order and delay: it has no window." },
+  PE_SERIES_RAGGED: { exit: EXIT.dataError, about: "A series has another length than the rest of the input." },
+  PE_CELL_CONFLICT: { exit: EXIT.dataError, about: "Two series claim one cell of the map; the cell is NaN." },
+  PE_MAPS_CONFLICT: { exit: EXIT.dataError, about: "The maps file belongs to another input or grid, or does not say which; nothing was merged." },
+  PE_MAPS_UNREADABLE: { exit: EXIT.dataError, about: "The maps file cannot be read, or what was written does not read back." },
+  PE_RESULTS_UNREADABLE: { exit: EXIT.dataError, about: "A result file, part or manifest cannot be read." },
+  PE_OUTPUT_BUSY: { exit: EXIT.tempFail, about: "Another run is writing the same output." },
+  PE_OUTPUT_UNWRITABLE: { exit: EXIT.cantCreate, about: "The output cannot be created: no such folder, no permission, a folder in its place." },
+  PE_DISK_FULL: { exit: EXIT.ioError, about: "The disk is full; what was finished is kept, run again after making room." },
+  PE_TASK_FAILED: { exit: EXIT.software, about: "A task failed in a way its kind did not foresee; the rest went on." },
+  PE_INCOMPLETE: { exit: EXIT.dataError, about: "The job finished, but some cells have a named reason instead of a value." },
+  PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
+} as const satisfies Record<string, { exit: number; about: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What crosses a thread or a wire in place of an error. */
+export interface ErrorRecord {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export class PeError extends Error {
+  override readonly name = "PeError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  /** The exit status of a command that ends with this error. */
+  get exit(): number {
+    return ERROR_CODES[this.code].exit;
+  }
+
+  toRecord(): ErrorRecord {
+    return { code: this.code, message: this.message, details: this.details };
+  }
+
+  static fromRecord(record: ErrorRecord): PeError {
+    return new PeError(record.code, record.message, { details: { ...record.details } });
+  }
+}
+
+/** `error` as a `PeError`; anything unforeseen becomes `code` with `context` in front of its text. */
+export function asPeError(error: unknown, code: ErrorCode, context: string): PeError {
+  if (error instanceof PeError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new PeError(isDiskFull(error) ? "PE_DISK_FULL" : code, `${context}: ${reason}`, { cause: error });
+}
+
+function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
