@@ -1,38 +1,56 @@
 /**
- * xoshiro128** by Blackman and Vigna (public domain, https://prng.di.unimi.it): integers only, so that the same seed
- * gives the same numbers on every machine.
+ * Chance that is the same on every machine: xoshiro128** by Blackman and Vigna (https://prng.di.unimi.it), integers
+ * only, and normal numbers from it by + - * / and the square root alone, which IEEE 754 rounds in one way only
+ * (`Math.log` and `Math.cos` may differ in the last bit from one engine to the next).
  */
-export class Random {
-  readonly #state: Uint32Array;
+import { settleRim, ZIGGURAT } from "./ziggurat.ts";
 
-  /** `seed` is any 32-bit integer; `stream` gives independent sequences of one seed (a series of a grid, say). */
-  constructor(seed: number, stream = 0) {
-    // splitmix32 spreads neighbouring seeds over the whole state.
-    let word = (seed ^ Math.imul(stream + 1, 0x9e3779b9)) >>> 0;
-    const next = (): number => {
-      word = (word + 0x9e3779b9) >>> 0;
-      let mixed = word ^ (word >>> 16);
-      mixed = Math.imul(mixed, 0x21f0aaad);
-      mixed ^= mixed >>> 15;
-      mixed = Math.imul(mixed, 0x735a2d97);
-      return (mixed ^ (mixed >>> 15)) >>> 0;
-    };
-    this.#state = Uint32Array.of(next() ^ stream, next(), next(), next() | 1);
+/** 2^32 over the golden ratio: the step of the splitmix family. */
+const GOLDEN = 0x9e3779b9;
+
+export class Random {
+  // Signed words: V8 keeps them as machine integers.
+  readonly #state: Int32Array;
+
+  /**
+   * `seed` and each number of `stream` are 32-bit integers. Every (seed, stream) has its own sequence, so that a
+   * series of a grid can be `new Random(seed, x, y)`, whoever computes it and when.
+   */
+  constructor(seed: number, ...stream: readonly number[]) {
+    const state = new Int32Array(4);
+    for (let index = 0; index < 4; index++) {
+      let word = mix(seed + Math.imul(index + 1, GOLDEN));
+      for (const number of stream) word = mix(word + number);
+      state[index] = word;
+    }
+    state[3]! |= 1; // The state must never be all zeros.
+    this.#state = state;
+  }
+
+  /** A generator in a known state, as the published reference program has it; not all four words 0. */
+  static fromState(state: readonly [number, number, number, number]): Random {
+    const random = new Random(0);
+    random.#state.set(state);
+    return random;
+  }
+
+  /** Uniform over -2^31 .. 2^31 - 1: the 32 bits of one step. */
+  int32(): number {
+    const s = this.#state;
+    const s1 = s[1]!;
+    const scrambled = Math.imul(rotateLeft(Math.imul(s1, 5), 7), 9);
+    const t2 = s[2]! ^ s[0]!;
+    const t3 = s[3]! ^ s1;
+    s[1] = s1 ^ t2;
+    s[0] = s[0]! ^ t3;
+    s[2] = t2 ^ (s1 << 9);
+    s[3] = rotateLeft(t3, 11);
+    return scrambled;
   }
 
   /** Uniform over 0 .. 2^32 - 1. */
   uint32(): number {
-    const s = this.#state;
-    const [s0, s1, s2, s3] = [s[0]!, s[1]!, s[2]!, s[3]!];
-    const scrambled = Math.imul(rotateLeft(Math.imul(s1, 5), 7), 9) >>> 0;
-    const shifted = s1 << 9;
-    const t2 = s2 ^ s0;
-    const t3 = s3 ^ s1;
-    s[1] = s1 ^ t2;
-    s[0] = s0 ^ t3;
-    s[2] = t2 ^ shifted;
-    s[3] = rotateLeft(t3, 11);
-    return scrambled;
+    return this.int32() >>> 0;
   }
 
   /** Uniform over [0, 1), a multiple of 2^-32. */
@@ -44,8 +62,33 @@ export class Random {
   integer(below: number): number {
     return Math.floor(this.uniform() * below);
   }
+
+  /**
+   * Normal, mean 0, standard deviation 1, tails and all (see `ziggurat.ts`), a multiple of about 2^-25 of its strip.
+   */
+  gaussian(): number {
+    for (;;) {
+      // The lower 7 bits choose the strip, the other 25 the place in it: bits used for both would tie the two.
+      const bits = this.int32();
+      const strip = bits & 127;
+      const place = (bits >> 7) + 0.5;
+      const value = place * ZIGGURAT.scale[strip]!;
+      if (Math.abs(place) < ZIGGURAT.inside[strip]!) return value;
+      const settled = settleRim(strip, value, () => this.uniform());
+      if (settled !== undefined) return settled;
+    }
+  }
 }
 
 function rotateLeft(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
+}
+
+/** A bijection of 32-bit words after which neighbours have nothing in common (the finaliser of splitmix32). */
+function mix(word: number): number {
+  let mixed = word ^ (word >>> 16);
+  mixed = Math.imul(mixed, 0x21f0aaad);
+  mixed ^= mixed >>> 15;
+  mixed = Math.imul(mixed, 0x735a2d97);
+  return mixed ^ (mixed >>> 15);
 }
