@@ -39,7 +39,9 @@ export const ERROR_CODES = {
   PE_OUTPUT_BUSY: { exit: EXIT.tempFail, about: "Another run is writing the same output." },
   PE_OUTPUT_UNWRITABLE: { exit: EXIT.cantCreate, about: "The output cannot be created: no such folder, no permission, a folder in its place." },
   PE_DISK_FULL: { exit: EXIT.ioError, about: "The disk is full; what was finished is kept, run again after making room." },
+  PE_PICTURE_UNAVAILABLE: { exit: EXIT.unavailable, about: "PNG pictures cannot be drawn on this machine; SVG ones can." },
   PE_TASK_FAILED: { exit: EXIT.software, about: "A task failed in a way its kind did not foresee; the rest went on." },
+  PE_UNEXPECTED: { exit: EXIT.software, about: "A bug of this program; set PE_TRACE=1 for a stack trace and report it." },
   PE_INCOMPLETE: { exit: EXIT.dataError, about: "The job finished, but some cells have a named reason instead of a value." },
   PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
 } as const satisfies Record<string, { exit: number; about: string }>;
