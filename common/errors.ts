@@ -25,24 +25,57 @@ export const EXIT = {
 /** Every code, its exit status, and what it means; docs/errors.md is printed from this table. */
 export const ERROR_CODES = {
   PE_PARAMETER: { exit: EXIT.usage, about: "A parameter is missing, unknown, or out of its range." },
-  PE_INPUT_EMPTY: { exit: EXIT.noInput, about: "The input holds nothing to compute: no such path, no shards, no series." },
-  PE_INPUT_CHANGED: { exit: EXIT.dataError, about: "An input file is not the one that was planned: its size, time or content changed." },
-  PE_SHARD_UNREADABLE: { exit: EXIT.dataError, about: "A shard cannot be opened: not HDF5, truncated, corrupt, or refused for safety." },
-  PE_SHARD_LAYOUT: { exit: EXIT.dataError, about: "A shard opens, but a series has the wrong type or shape, or lacks attributes." },
+  PE_INPUT_EMPTY: {
+    exit: EXIT.noInput,
+    about: "The input holds nothing to compute: no such path, no shards, no series.",
+  },
+  PE_INPUT_CHANGED: {
+    exit: EXIT.dataError,
+    about: "An input file is not the one that was planned: its size, time or content changed.",
+  },
+  PE_SHARD_UNREADABLE: {
+    exit: EXIT.dataError,
+    about: "A shard cannot be opened: not HDF5, truncated, corrupt, or refused for safety.",
+  },
+  PE_SHARD_LAYOUT: {
+    exit: EXIT.dataError,
+    about: "A shard opens, but a series has the wrong type or shape, or lacks attributes.",
+  },
   PE_SERIES_NOT_FINITE: { exit: EXIT.dataError, about: "A series holds NaN or infinity; its cells are NaN." },
   PE_SERIES_SHORT: { exit: EXIT.dataError, about: "A series is too short for an order and delay: it has no window." },
   PE_SERIES_RAGGED: { exit: EXIT.dataError, about: "A series has another length than the rest of the input." },
   PE_CELL_CONFLICT: { exit: EXIT.dataError, about: "Two series claim one cell of the map; the cell is NaN." },
-  PE_MAPS_CONFLICT: { exit: EXIT.dataError, about: "The maps file belongs to another input or grid, or does not say which; nothing was merged." },
-  PE_MAPS_UNREADABLE: { exit: EXIT.dataError, about: "The maps file cannot be read, or what was written does not read back." },
+  PE_MAPS_CONFLICT: {
+    exit: EXIT.dataError,
+    about: "The maps file belongs to another input or grid, or does not say which; nothing was merged.",
+  },
+  PE_MAPS_UNREADABLE: {
+    exit: EXIT.dataError,
+    about: "The maps file cannot be read, or what was written does not read back.",
+  },
   PE_RESULTS_UNREADABLE: { exit: EXIT.dataError, about: "A result file, part or manifest cannot be read." },
   PE_OUTPUT_BUSY: { exit: EXIT.tempFail, about: "Another run is writing the same output." },
-  PE_OUTPUT_UNWRITABLE: { exit: EXIT.cantCreate, about: "The output cannot be created: no such folder, no permission, a folder in its place." },
-  PE_DISK_FULL: { exit: EXIT.ioError, about: "The disk is full; what was finished is kept, run again after making room." },
-  PE_PICTURE_UNAVAILABLE: { exit: EXIT.unavailable, about: "PNG pictures cannot be drawn on this machine; SVG ones can." },
+  PE_OUTPUT_UNWRITABLE: {
+    exit: EXIT.cantCreate,
+    about: "The output cannot be created: no such folder, no permission, a folder in its place.",
+  },
+  PE_DISK_FULL: {
+    exit: EXIT.ioError,
+    about: "The disk is full; what was finished is kept, run again after making room.",
+  },
+  PE_PICTURE_UNAVAILABLE: {
+    exit: EXIT.unavailable,
+    about: "PNG pictures cannot be drawn on this machine; SVG ones can.",
+  },
   PE_TASK_FAILED: { exit: EXIT.software, about: "A task failed in a way its kind did not foresee; the rest went on." },
-  PE_UNEXPECTED: { exit: EXIT.software, about: "A bug of this program; set PE_TRACE=1 for a stack trace and report it." },
-  PE_INCOMPLETE: { exit: EXIT.dataError, about: "The job finished, but some cells have a named reason instead of a value." },
+  PE_UNEXPECTED: {
+    exit: EXIT.software,
+    about: "A bug of this program; set PE_TRACE=1 for a stack trace and report it.",
+  },
+  PE_INCOMPLETE: {
+    exit: EXIT.dataError,
+    about: "The job finished, but some cells have a named reason instead of a value.",
+  },
   PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
 } as const satisfies Record<string, { exit: number; about: string }>;
 

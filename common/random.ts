@@ -63,20 +63,20 @@ export class Random {
     return Math.floor(this.uniform() * below);
   }
 
-  /**
-   * Normal, mean 0, standard deviation 1, tails and all (see `ziggurat.ts`), a multiple of about 2^-25 of its strip.
-   */
+  /** Normal, mean 0, standard deviation 1, tails and all (see `ziggurat.ts`); never exactly 0. */
   gaussian(): number {
-    for (;;) {
-      // The lower 7 bits choose the strip, the other 25 the place in it: bits used for both would tie the two.
-      const bits = this.int32();
-      const strip = bits & 127;
-      const place = (bits >> 7) + 0.5;
-      const value = place * ZIGGURAT.scale[strip]!;
-      if (Math.abs(place) < ZIGGURAT.inside[strip]!) return value;
-      const settled = settleRim(strip, value, () => this.uniform());
-      if (settled !== undefined) return settled;
-    }
+    // The lower 7 bits choose the strip, the other 25 the place in it: bits used for both would tie the two.
+    const bits = this.int32();
+    const strip = bits & 127;
+    const place = bits >> 7;
+    // Of -1 and 0 both are half a place from the middle: the complement of a negative place is its mirror.
+    if ((place ^ (place >> 31)) < ZIGGURAT.inside[strip]!) return (place + 0.5) * ZIGGURAT.scale[strip]!;
+    return this.#gaussianOfRim(strip, (place + 0.5) * ZIGGURAT.scale[strip]!);
+  }
+
+  /** Apart from `gaussian`, so that its common path stays small enough to be compiled into the caller. */
+  #gaussianOfRim(strip: number, value: number): number {
+    return settleRim(strip, value, () => this.uniform()) ?? this.gaussian();
   }
 }
 

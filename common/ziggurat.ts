@@ -28,8 +28,8 @@ export interface Ziggurat {
   readonly height: Float64Array;
   /** From a place in a strip to a value. Shape `[128]`. */
   readonly scale: Float64Array;
-  /** Places nearer to 0 than this lie under the curve for sure. Shape `[128]`. */
-  readonly inside: Float64Array;
+  /** Places from 0 up to, not including, this lie under the curve for sure. Shape `[128]`. */
+  readonly inside: Int32Array;
 }
 
 export const ZIGGURAT: Ziggurat = buildZiggurat();
@@ -54,7 +54,7 @@ function buildZiggurat(): Ziggurat {
   const edge = new Float64Array(STRIPS + 1);
   const height = new Float64Array(STRIPS + 1);
   const scale = new Float64Array(STRIPS);
-  const inside = new Float64Array(STRIPS);
+  const inside = new Int32Array(STRIPS);
   edge[0] = STRIP_AREA / bell(TAIL_START);
   edge[1] = TAIL_START;
   height[1] = bell(TAIL_START);
@@ -65,7 +65,7 @@ function buildZiggurat(): Ziggurat {
   }
   for (let strip = 0; strip < STRIPS; strip++) {
     scale[strip] = edge[strip]! / PLACES;
-    inside[strip] = (edge[strip + 1]! / edge[strip]!) * PLACES;
+    inside[strip] = Math.floor((edge[strip + 1]! / edge[strip]!) * PLACES);
   }
   return { edge, height, scale, inside };
 }

@@ -31,16 +31,22 @@ export interface SharedContent {
 
 /** What a thread gives to a running task. */
 export interface TaskContext {
-  /** Content and hash of an input file. @throws {PeError} `PE_INPUT_CHANGED`, `PE_SHARD_UNREADABLE` */
-  input(file: InputFile): Promise<SharedContent>;
+  /**
+   * Content and hash of an input file. `shared`: other tasks of the job need it too, so it is read once per process and
+   * its memory shared; else the memory is the thread's own and is overwritten by the next call.
+   *
+   * @throws {PeError} `PE_INPUT_CHANGED`, `PE_SHARD_UNREADABLE`
+   */
+  input(file: InputFile, options: { shared: boolean }): Promise<SharedContent>;
   /** A part stored before under this name (by an interrupted or an earlier job), if it is there and whole. */
   findPart(name: string): Promise<Uint8Array | undefined>;
 }
 
-/** The result object of one task, named by its content: the same name always holds the same bytes. */
+/** The result object of one task, named by what it was computed from: the same name always holds the same bytes. */
 export interface Part {
   readonly name: string;
-  readonly bytes: Uint8Array;
+  /** Absent where `findPart` found it stored. */
+  readonly bytes?: Uint8Array;
 }
 
 export interface TaskResult {

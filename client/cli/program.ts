@@ -1,0 +1,94 @@
+/** The commands of pe-client and how any of them ends; the one file with commander. */
+import { Command, CommanderError } from "commander";
+import { AssertionError } from "../../common/assert.ts";
+import { asPeError, EXIT, PeError } from "../../common/errors.ts";
+import { Given, type CommandSpec } from "./command.ts";
+import { demo } from "./commands/demo.ts";
+import { exportMap } from "./commands/export.ts";
+import { inspect } from "./commands/inspect.ts";
+import { plot } from "./commands/plot.ts";
+import { run } from "./commands/run.ts";
+import { simulate } from "./commands/simulate.ts";
+import type { Console } from "./console.ts";
+import { packageVersion } from "../version.ts";
+
+const COMMANDS: readonly CommandSpec[] = [run, plot, inspect, exportMap, simulate, demo];
+
+/**
+ * Runs one command line.
+ *
+ * @param args Without the program's own name.
+ * @returns The exit status (sysexits): 0 only when everything that was asked for was done.
+ */
+export async function runCli(args: readonly string[], console: Console): Promise<number> {
+  let status: number = EXIT.ok;
+  const program = configure(new Command("pe-client"), console)
+    .description("Permutation entropy maps of laser data.")
+    .version(packageVersion(), "-V, --version");
+  for (const spec of COMMANDS) {
+    const command = configure(program.command(spec.name), console);
+    declare(command, spec);
+    command.action(async () => {
+      status = await spec.run(given(command, spec), console);
+    });
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return status;
+  } catch (error) {
+    return reportError(error, console);
+  }
+}
+
+/** Commander writes help through the console and throws instead of ending the process. */
+function configure(command: Command, console: Console): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => console.stdout(text), writeErr: () => undefined })
+    .configureHelp({ helpWidth: 110 });
+}
+
+function declare(command: Command, { about, argument, options, examples }: CommandSpec): void {
+  command.description(about);
+  if (argument !== undefined) command.argument(`<${argument.name}>`, argument.about);
+  for (const { flags, about: text, required, default: value } of options) {
+    const declared = flags.replace(/ (\S+)$/, " <$1>");
+    if (required === true) command.requiredOption(declared, text);
+    else command.option(declared, text, value);
+  }
+  command.addHelpText(
+    "after",
+    `\nExample${examples.length > 1 ? "s" : ""}:\n${examples.map((line) => `  $ ${line}\n`).join("")}`,
+  );
+}
+
+/** Options by their names as typed, without dashes. */
+function given(command: Command, { argument }: CommandSpec): Given {
+  const values: [string, unknown][] = command.options.map((option) => [
+    option.name(),
+    command.getOptionValue(option.attributeName()),
+  ]);
+  if (argument !== undefined) values.push([argument.name, command.args[0]]);
+  return new Given(values);
+}
+
+/** One line: what was wrong, where, what to do, and the code. A broken invariant keeps its stack. */
+function reportError(error: unknown, console: Console): number {
+  if (error instanceof CommanderError) return reportUsage(error, console);
+  if (error instanceof AssertionError) throw error;
+  const known = error instanceof PeError ? error : asPeError(error, "PE_UNEXPECTED", "Unexpected error");
+  console.stderr(`pe-client: ${oneLine(known.message)} [${known.code}]\n`);
+  if (process.env.PE_TRACE !== undefined) console.stderr(`${String(known.stack)}\n${String(known.cause ?? "")}\n`);
+  return known.exit;
+}
+
+function reportUsage(error: CommanderError, console: Console): number {
+  if (error.exitCode === 0) return EXIT.ok;
+  const text = error.code === "commander.help" ? "name a command" : oneLine(error.message.replace(/^error: /, ""));
+  console.stderr(`pe-client: ${text}; see --help [PE_PARAMETER]\n`);
+  return EXIT.usage;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, " ").trim();
+}

@@ -1,0 +1,70 @@
+/**
+ * Progress on stderr: a live bar on a terminal, else a line every 10 s, so that a log of a long run stays short.
+ * Rate and time left come from the work done so far in this run.
+ */
+import type { Console } from "./console.ts";
+
+const BAR_CELLS = 24;
+const REDRAW_MS = 100;
+const LINE_MS = 10_000;
+
+export interface ProgressState {
+  readonly done: number;
+  readonly total: number;
+  /** Done before this run began: counts for the bar, not for the rate. */
+  readonly before: number;
+  readonly unit: string;
+  readonly current?: string;
+}
+
+export interface Progress {
+  update(state: ProgressState): void;
+  /** Takes the bar away. */
+  end(): void;
+}
+
+export function createProgress(
+  console: Console,
+  label: string,
+  nowMs: () => number = () => performance.now(),
+): Progress {
+  const startMs = nowMs();
+  let shownMs = console.isTerminal ? -Infinity : startMs;
+  return {
+    update: (state) => {
+      const ms = nowMs();
+      if (ms - shownMs < (console.isTerminal ? REDRAW_MS : LINE_MS)) return;
+      shownMs = ms;
+      const text = describe(label, state, ms - startMs);
+      console.stderr(console.isTerminal ? `\r${text}\u001B[K` : `${text}\n`);
+    },
+    end: () => {
+      if (console.isTerminal) console.stderr("\r\u001B[K");
+    },
+  };
+}
+
+function describe(label: string, { done, total, before, unit, current }: ProgressState, elapsedMs: number): string {
+  const share = total === 0 ? 1 : done / total;
+  const filled = Math.round(share * BAR_CELLS);
+  const perSecond = ((done - before) / Math.max(elapsedMs, 1)) * 1000;
+  const left = perSecond > 0 ? `${formatSeconds((total - done) / perSecond)} left` : "";
+  const rate = `${formatCount(perSecond)} ${unit}/s`;
+  const bar = "█".repeat(filled) + "░".repeat(BAR_CELLS - filled);
+  return [`${label} ${bar} ${Math.floor(share * 100)} %`, `${done}/${total} ${unit}`, rate, left, current ?? ""]
+    .filter((part) => part !== "")
+    .join("  ");
+}
+
+/** Three significant digits at most. */
+export function formatCount(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+}
+
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

@@ -1,0 +1,245 @@
+/** What a map job tells: one record, as JSON and as a page to read. */
+import { basename, dirname, extname, join, relative } from "node:path";
+import type { ErrorRecord } from "../common/errors.ts";
+import { formatList, formatRanges, rangesCount } from "../common/ranges.ts";
+import { writeDurably } from "../data/durable.ts";
+import { readMaps, type PublishedMaps } from "../data/maps.ts";
+import type { PeJob } from "../tasks/pe/plan.ts";
+import type { ReducedJob } from "../tasks/pe/reduce.ts";
+import { KERNEL_VERSION } from "../kernel/index.ts";
+import type { ComputedJob } from "./map-job.ts";
+import { packageVersion } from "./version.ts";
+
+/** Problems told one by one in the page; the JSON has them all. */
+const PROBLEMS_SHOWN_MAX = 20;
+
+export interface MapSummary {
+  readonly name: string;
+  /** Cells of the grid, and those of them that have a value or a named reason. */
+  readonly cells: number;
+  readonly cellsDone: number;
+  /** Of the finite values; absent when there is none. */
+  readonly min?: number;
+  readonly mean?: number;
+  readonly max?: number;
+}
+
+export interface MapJobReport {
+  readonly job: string;
+  readonly output: string;
+  readonly input: { readonly root: string; readonly files: number; readonly digest: string };
+  readonly grid: readonly [xSize: number, ySize: number];
+  readonly samples: number;
+  readonly orders: readonly number[];
+  readonly delays: readonly number[];
+  readonly measures: readonly string[];
+  readonly shards: string;
+  /** Series of this job, by what became of them. */
+  readonly series: { readonly computed: number; readonly withoutValue: number };
+  /** Cells of the grid that no series of the whole input fills; known only when the job covers all of it. */
+  readonly emptyCells?: number;
+  readonly maps: readonly MapSummary[];
+  readonly problems: readonly ErrorRecord[];
+  readonly warnings: readonly string[];
+  readonly tasks: { readonly total: number; readonly finishedBefore: number; readonly failed: number };
+  readonly threads: number;
+  /** Milliseconds: of the whole run by the clock, and of all threads together by what they did. */
+  readonly wallMs: {
+    readonly total: number;
+    readonly plan: number;
+    readonly compute: number;
+    readonly publish: number;
+  };
+  readonly threadMs: { readonly read: number; readonly decode: number; readonly compute: number };
+  readonly versions: { readonly software: string; readonly kernel: string };
+  readonly date: string;
+}
+
+export interface JobParts {
+  readonly job: PeJob;
+  readonly output: string;
+  readonly reduced: ReducedJob;
+  readonly published: PublishedMaps;
+  readonly computed: ComputedJob;
+  readonly timing: { wallMs: number; planMs: number; computeMs: number; publishMs: number };
+}
+
+export async function buildReport({
+  job,
+  output,
+  reduced,
+  published,
+  computed,
+  timing,
+}: JobParts): Promise<MapJobReport> {
+  const { source, grid, common, shards } = job.manifest;
+  const problems = [...reduced.problems, ...published.problems];
+  const emptyCells = reduced.owners.reduce((sum, owner) => sum + (owner === -1 ? 1 : 0), 0);
+  const coversAll = common.window === undefined && rangesCount(shards) === source.files.length;
+  return {
+    job: job.id,
+    output,
+    input: { root: source.root, files: source.files.length, digest: source.digest },
+    grid: [grid.xSize, grid.ySize],
+    samples: common.length,
+    orders: common.orders,
+    delays: common.delays,
+    measures: common.measures,
+    shards: formatRanges(shards),
+    series: {
+      computed: computed.summaries.reduce((sum, { series }) => sum + series, 0),
+      withoutValue: reduced.seriesWithoutValue,
+    },
+    ...(coversAll && { emptyCells }),
+    maps: await summariseMaps(output, published),
+    problems,
+    warnings: job.warnings,
+    tasks: {
+      total: job.taskCount,
+      finishedBefore: computed.finishedBefore,
+      failed: computed.ends.filter((end) => "error" in end).length,
+    },
+    threads: computed.threads,
+    wallMs: {
+      total: Math.round(timing.wallMs),
+      plan: Math.round(timing.planMs),
+      compute: Math.round(timing.computeMs),
+      publish: Math.round(timing.publishMs),
+    },
+    threadMs: {
+      read: sumOf(computed, "readMs"),
+      decode: sumOf(computed, "decodeMs"),
+      compute: sumOf(computed, "computeMs"),
+    },
+    versions: { software: `pe-cluster ${packageVersion()}`, kernel: KERNEL_VERSION },
+    date: new Date().toISOString(),
+  };
+}
+
+function sumOf({ summaries }: ComputedJob, time: "readMs" | "decodeMs" | "computeMs"): number {
+  return Math.round(summaries.reduce((sum, summary) => sum + summary[time], 0));
+}
+
+async function summariseMaps(path: string, { maps }: PublishedMaps): Promise<MapSummary[]> {
+  const file = await readMaps(path);
+  try {
+    return maps.map(({ name, cells, cellsDone }) => ({ name, cells, cellsDone, ...extent(file.values(name)) }));
+  } finally {
+    file.close();
+  }
+}
+
+function extent(values: Float64Array): { min?: number; mean?: number; max?: number } {
+  let [min, max, sum, count] = [Infinity, -Infinity, 0, 0];
+  for (const value of values) {
+    if (Number.isNaN(value)) continue;
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+    sum += value;
+    count++;
+  }
+  return count === 0 ? {} : { min, mean: sum / count, max };
+}
+
+/** Where the report of `output` lies: `maps.report.json` and `maps.report.md` beside `maps.hdf5`. */
+export function reportPath(output: string, extension: "json" | "md"): string {
+  return join(dirname(output), `${basename(output, extname(output))}.report.${extension}`);
+}
+
+/** Writes the report beside the maps file. @returns The paths written. */
+export async function writeReport(report: MapJobReport, pictures: readonly string[]): Promise<string[]> {
+  const [json, page] = [reportPath(report.output, "json"), reportPath(report.output, "md")];
+  const encoder = new TextEncoder();
+  await writeDurably(json, encoder.encode(`${JSON.stringify(report, undefined, 2)}\n`));
+  await writeDurably(page, encoder.encode(reportPage(report, pictures)));
+  return [json, page];
+}
+
+/** The few lines a person wants at the end of a run. */
+export function reportText(report: MapJobReport, files: readonly string[]): string {
+  const { series, maps, wallMs, problems, output } = report;
+  const perSecond = Math.round((series.computed / Math.max(1, wallMs.compute)) * 1000);
+  const lines = [
+    `${maps.length} maps of ${report.grid[0]} x ${report.grid[1]} cells in ${output}`,
+    `${series.computed} series in ${(wallMs.total / 1000).toFixed(1)} s on ${report.threads} threads (${perSecond} series/s)` +
+      (series.withoutValue === 0 ? "" : `, ${series.withoutValue} without a value`),
+    ...problems.slice(0, PROBLEMS_SHOWN_MAX).map(({ code, message }) => `problem: ${message} [${code}]`),
+    ...(problems.length > PROBLEMS_SHOWN_MAX
+      ? [`and ${problems.length - PROBLEMS_SHOWN_MAX} more problems: see ${reportPath(output, "md")}`]
+      : []),
+    ...files.map((path) => `wrote ${path}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function reportPage(report: MapJobReport, pictures: readonly string[]): string {
+  const folder = dirname(report.output);
+  return [
+    `# Permutation entropy maps: ${basename(report.output)}`,
+    `Job \`${report.job}\`, ${report.date}, ${report.versions.software}, kernel ${report.versions.kernel}.`,
+    facts(report),
+    report.warnings.map((warning) => `- Warning: ${warning}`).join("\n"),
+    "## Maps",
+    mapsTable(report.maps),
+    report.problems.length === 0 ? "" : `## Problems\n\n${problemsList(report.problems)}`,
+    pictures.length === 0
+      ? ""
+      : `## Pictures\n\n${pictures.map((path) => `![](<${relative(folder, path)}>)`).join("\n")}`,
+    "## Time",
+    timeTable(report),
+  ]
+    .filter((section) => section !== "")
+    .join("\n\n")
+    .concat("\n");
+}
+
+function facts({
+  input,
+  grid,
+  samples,
+  orders,
+  delays,
+  measures,
+  shards,
+  series,
+  emptyCells,
+  tasks,
+}: MapJobReport): string {
+  return [
+    `- Input: ${input.root}, ${input.files} files (digest \`${input.digest.slice(0, 16)}\`), shards ${shards}`,
+    `- Grid: ${grid[0]} x ${grid[1]} cells` +
+      (emptyCells === undefined ? "" : `, ${emptyCells} of them without a series`),
+    `- Series: ${series.computed} of ${samples} samples computed, ${series.withoutValue} of them without a value`,
+    `- Orders ${formatList(orders)}, delays ${formatList(delays)}, measures ${measures.join(", ")}`,
+    `- Tasks: ${tasks.total}, ${tasks.finishedBefore} finished by an earlier run, ${tasks.failed} failed`,
+  ].join("\n");
+}
+
+function mapsTable(maps: readonly MapSummary[]): string {
+  const number = (value: number | undefined): string => (value === undefined ? "" : value.toFixed(6));
+  const rows = maps.map(
+    ({ name, cells, cellsDone, min, mean, max }) =>
+      `| ${name} | ${cellsDone} of ${cells} | ${number(min)} | ${number(mean)} | ${number(max)} |`,
+  );
+  return ["| map | cells done | min | mean | max |", "|---|---|---|---|---|", ...rows].join("\n");
+}
+
+function problemsList(problems: readonly ErrorRecord[]): string {
+  return problems.map(({ code, message }) => `- ${message} (${code})`).join("\n");
+}
+
+function timeTable({ wallMs, threadMs, threads, series }: MapJobReport): string {
+  const row = (what: string, ms: number): string => `| ${what} | ${(ms / 1000).toFixed(2)} |`;
+  return [
+    `| seconds, ${threads} threads | |`,
+    "|---|---|",
+    row("plan", wallMs.plan),
+    row("compute (wall)", wallMs.compute),
+    row("– threads: read and hash", threadMs.read),
+    row("– threads: decode", threadMs.decode),
+    row("– threads: maps", threadMs.compute),
+    row("reduce, write, verify", wallMs.publish),
+    row("total (wall)", wallMs.total),
+    `\n${Math.round((series.computed / Math.max(1, wallMs.total)) * 1000)} series/s over the whole run.`,
+  ].join("\n");
+}

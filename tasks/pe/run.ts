@@ -1,0 +1,200 @@
+/** One PE task: rows of a file, all delays, orders and measures. Runs in a pool thread. */
+import { hash } from "node:crypto";
+import { PeError } from "../../common/errors.ts";
+import { CELL_STATUS } from "../../data/maps.ts";
+import { readTextSeries } from "../../data/series-text.ts";
+import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
+import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
+import type { Kind, SharedContent, TaskContext, TaskResult } from "../kind.ts";
+import { decodePart, encodePart, type PePart, type SeriesProblem } from "./part.ts";
+import { taskSchema, type MapsWanted, type PeTask, type Window } from "./schema.ts";
+import { PE_VERSION } from "./version.ts";
+
+/** What a finished PE task tells; the part holds the rest. */
+export interface PeSummary {
+  readonly [key: string]: unknown;
+  readonly file: string;
+  readonly sha256: string;
+  readonly series: number;
+  readonly problems: number;
+  /** Whether the part was there already. */
+  readonly reused: boolean;
+  /** Milliseconds of this thread: reading and hashing the file, decoding series, computing maps. */
+  readonly readMs: number;
+  readonly decodeMs: number;
+  readonly computeMs: number;
+}
+
+export const pe: Kind<PeTask> = { name: "pe", version: PE_VERSION, schema: taskSchema, run: runTask };
+
+async function runTask(task: PeTask, context: TaskContext): Promise<TaskResult> {
+  const startMs = performance.now();
+  const content = await context.input(task.file, { shared: task.shared });
+  const readMs = performance.now() - startMs;
+  const name = partName(task, content.sha256);
+  const found = await context.findPart(name);
+  if (found !== undefined) {
+    const { header } = decodePart(name, found);
+    const times = { readMs, decodeMs: 0, computeMs: 0 };
+    return { part: { name }, summary: summary(task, header, { reused: true, ...times }) };
+  }
+  const { part, decodeMs, computeMs } = await computePart(task, content);
+  return {
+    part: { name, bytes: encodePart(part) },
+    summary: summary(task, part.header, { reused: false, readMs, decodeMs, computeMs }),
+  };
+}
+
+/** The same for whoever computes the same rows of the same content, wherever the input lies and whenever it was written. */
+function partName({ common, format, file, rows }: PeTask, sha256: string): string {
+  const { start, stop = null } = rows;
+  return `pe-${hash("sha256", JSON.stringify([PE_VERSION, common, format, file.name, start, stop, sha256]), "hex").slice(0, 40)}`;
+}
+
+function summary(
+  { file }: PeTask,
+  { sha256, series, problems }: PePart["header"],
+  rest: Pick<PeSummary, "reused" | "readMs" | "decodeMs" | "computeMs">,
+): PeSummary {
+  return { file: file.name, sha256, series, problems: problems.length, ...rest };
+}
+
+async function computePart(
+  task: PeTask,
+  source: SharedContent,
+): Promise<{ part: PePart; decodeMs: number; computeMs: number }> {
+  const clock = { decodeMs: 0, computeMs: 0 };
+  let startMs = performance.now();
+  const shard = await openSource(task, source);
+  try {
+    const rows = rowsWanted(task, shard);
+    const part = emptyPart(task, source.sha256, rows.length, shardProblems(task, shard));
+    const sweep = sweepFor(task.common);
+    const values = new Float64Array(part.header.maps);
+    for (const [place, row] of rows.entries()) {
+      const header = shard.series[row]!;
+      describe(part, place, header);
+      const series = readSeries(task, shard, row);
+      clock.decodeMs += performance.now() - startMs;
+      startMs = performance.now();
+      const status =
+        series instanceof PeError ? refuse(part, header, series) : compute(part, header, sweep, series, values);
+      record(part, place, values, status);
+      clock.computeMs += performance.now() - startMs;
+      startMs = performance.now();
+    }
+    return { part, ...clock };
+  } finally {
+    shard.close();
+  }
+}
+
+/** What a task needs of a shard, so that a text series is a shard of one. */
+type Source = Pick<Shard, "series" | "problems" | "read" | "close">;
+
+async function openSource({ file, format }: PeTask, { content }: SharedContent): Promise<Source> {
+  if (format === "hdf5") return await openShard(file.name, content === undefined ? { path: file.path } : { content });
+  const series = await readTextSeries(file.path, content);
+  return {
+    series: [{ dataset: file.name, x: 0, y: 0, xVariable: NaN, yVariable: NaN, length: series.length }],
+    problems: [],
+    read: () => series,
+    close: () => undefined,
+  };
+}
+
+/** Places in the file's list of the series this task computes. */
+function rowsWanted({ common: { window }, rows }: PeTask, { series }: Source): number[] {
+  const wanted: number[] = [];
+  for (let row = rows.start; row < Math.min(rows.stop ?? series.length, series.length); row++)
+    if (isInside(window, series[row]!)) wanted.push(row);
+  return wanted;
+}
+
+function isInside(window: Window | undefined, { x, y }: SeriesHeader): boolean {
+  if (window === undefined) return true;
+  return x >= window.x.start && x < window.x.stop && y >= window.y.start && y < window.y.stop;
+}
+
+function emptyPart({ common, file }: PeTask, sha256: string, series: number, problems: SeriesProblem[]): PePart {
+  const maps = common.measures.length * common.delays.length * common.orders.length;
+  return {
+    header: { file: file.name, sha256, series, maps, problems },
+    x: new Int32Array(series),
+    y: new Int32Array(series),
+    xVariable: new Float64Array(series),
+    yVariable: new Float64Array(series),
+    values: new Float64Array(series * maps),
+    status: new Uint8Array(series * maps),
+  };
+}
+
+/** Datasets that cannot be used at all are told once, by the task that has the first row. */
+function shardProblems({ rows, file }: PeTask, { problems }: Source): SeriesProblem[] {
+  return rows.start === 0
+    ? problems.map((problem) => ({ ...problem, details: { file: file.name, ...problem.details } }))
+    : [];
+}
+
+function describe({ x, y, xVariable, yVariable }: PePart, place: number, header: SeriesHeader): void {
+  x[place] = header.x;
+  y[place] = header.y;
+  xVariable[place] = header.xVariable;
+  yVariable[place] = header.yVariable;
+}
+
+/** The samples of a series, or why it has none: one bad series does not spoil its neighbours. */
+function readSeries({ common, file }: PeTask, shard: Source, row: number): Series | PeError {
+  const { dataset, length } = shard.series[row]!;
+  if (length !== common.length)
+    return new PeError(
+      "PE_SERIES_RAGGED",
+      `Cannot use series "${dataset}" of "${file.name}": it has ${length} samples, the rest of the input ${common.length}`,
+    );
+  try {
+    return shard.read(row);
+  } catch (error) {
+    if (error instanceof PeError) return error;
+    throw error;
+  }
+}
+
+function compute(part: PePart, header: SeriesHeader, sweep: Sweep, series: Series, values: Float64Array): number {
+  const outcome = sweep.run(series, values);
+  if (outcome.status === "ok") return CELL_STATUS.value;
+  const error = new PeError(
+    "PE_SERIES_NOT_FINITE",
+    `Cannot use series "${header.dataset}" of "${part.header.file}": sample ${outcome.index} is ${String(series[outcome.index])}`,
+  );
+  return refuse(part, header, error);
+}
+
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  PE_SERIES_NOT_FINITE: CELL_STATUS.notFinite,
+  PE_SERIES_RAGGED: CELL_STATUS.layout,
+  PE_SHARD_LAYOUT: CELL_STATUS.layout,
+};
+
+function refuse(part: PePart, { dataset, x, y }: SeriesHeader, error: PeError): number {
+  part.header.problems.push({ ...error.toRecord(), dataset, x, y });
+  return STATUS_OF_CODE[error.code] ?? CELL_STATUS.unreadable;
+}
+
+function record({ header, values, status }: PePart, place: number, row: Float64Array, rowStatus: number): void {
+  for (let map = 0; map < header.maps; map++) {
+    const at = map * header.series + place;
+    const value = rowStatus === CELL_STATUS.value ? row[map]! : NaN;
+    values[at] = value;
+    // Planning refused what is too short for the whole input; NaN among values can only be a series without a window.
+    status[at] = rowStatus === CELL_STATUS.value && Number.isNaN(value) ? CELL_STATUS.short : rowStatus;
+  }
+}
+
+/** The sweep of the last job: its tables and memory serve all series of a job. */
+let lastSweep: { readonly key: string; readonly sweep: Sweep } | undefined;
+
+function sweepFor({ orders, delays, measures }: MapsWanted): Sweep {
+  const key = JSON.stringify([orders, delays, measures]);
+  if (lastSweep?.key !== key) lastSweep = { key, sweep: createSweep({ orders, delays, measures }) };
+  return lastSweep.sweep;
+}

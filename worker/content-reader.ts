@@ -1,0 +1,73 @@
+/** Reads an input file whole, checks that it is the file that was planned, and hashes it. Runs in a pool thread. */
+import { createHash, hash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { asPeError, PeError } from "../common/errors.ts";
+import type { InputFile } from "../tasks/kind.ts";
+
+/** A larger file is read in pieces by whoever needs them, and only hashed here. */
+export const CONTENT_BYTES_MAX = 512 * 2 ** 20;
+
+const PIECE_BYTES = 4 * 2 ** 20;
+
+/** Gives memory of at least `bytes`; its first `bytes` are overwritten. */
+export type Allocate<Memory extends ArrayBufferLike> = (bytes: number) => Uint8Array<Memory>;
+
+/**
+ * The content of `file` in memory from `allocate` (`undefined` when larger than `CONTENT_BYTES_MAX`) and its SHA-256.
+ *
+ * @throws {PeError} `PE_INPUT_CHANGED` when size or time are not the planned ones, `PE_SHARD_UNREADABLE` when it
+ * cannot be read.
+ */
+export function readContent<Memory extends ArrayBufferLike>(
+  file: InputFile,
+  allocate: Allocate<Memory>,
+): { content: Uint8Array<Memory> | undefined; sha256: string } {
+  try {
+    const handle = openSync(file.path, "r");
+    try {
+      refuseChanged(file, handle);
+      const content = file.bytes <= CONTENT_BYTES_MAX ? allocate(file.bytes).subarray(0, file.bytes) : undefined;
+      if (content !== undefined) readInto(file, handle, content);
+      const sha256 = content === undefined ? hashPieces(file, handle) : hash("sha256", content, "hex");
+      refuseChanged(file, handle);
+      return { content, sha256 };
+    } finally {
+      closeSync(handle);
+    }
+  } catch (error) {
+    throw asPeError(error, "PE_SHARD_UNREADABLE", `Cannot read "${file.name}"`);
+  }
+}
+
+function readInto(file: InputFile, handle: number, content: Uint8Array): void {
+  let offset = 0;
+  while (offset < content.byteLength) {
+    const count = readSync(handle, content, offset, content.byteLength - offset, offset);
+    if (count === 0) throw changed(file, `it ends after ${offset} of ${file.bytes} bytes`);
+    offset += count;
+  }
+}
+
+function hashPieces(file: InputFile, handle: number): string {
+  const digest = createHash("sha256");
+  const piece = new Uint8Array(PIECE_BYTES);
+  for (let offset = 0; offset < file.bytes;) {
+    const count = readSync(handle, piece, 0, Math.min(PIECE_BYTES, file.bytes - offset), offset);
+    if (count === 0) throw changed(file, `it ends after ${offset} of ${file.bytes} bytes`);
+    digest.update(piece.subarray(0, count));
+    offset += count;
+  }
+  return digest.digest("hex");
+}
+
+function refuseChanged(file: InputFile, handle: number): void {
+  const { size, mtimeMs } = fstatSync(handle);
+  if (size !== file.bytes) throw changed(file, `it has ${size} bytes, planned were ${file.bytes}`);
+  if (mtimeMs !== file.modifiedMs) throw changed(file, "it was written since the job was planned");
+}
+
+function changed(file: InputFile, reason: string): PeError {
+  return new PeError("PE_INPUT_CHANGED", `Cannot use "${file.name}": ${reason}; run the command again to plan anew`, {
+    details: { file: file.name },
+  });
+}
