@@ -55,6 +55,7 @@ export const ERROR_CODES = {
   },
   PE_RESULTS_UNREADABLE: { exit: EXIT.dataError, about: "A result file, part or manifest cannot be read." },
   PE_OUTPUT_BUSY: { exit: EXIT.tempFail, about: "Another run is writing the same output." },
+  PE_OUTPUT_CONFLICT: { exit: EXIT.cantCreate, about: "The output folder holds something else; nothing was written." },
   PE_OUTPUT_UNWRITABLE: {
     exit: EXIT.cantCreate,
     about: "The output cannot be created: no such folder, no permission, a folder in its place.",

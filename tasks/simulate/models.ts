@@ -22,6 +22,8 @@ export interface Model {
   readonly y: Axis;
   /** Samples before the first that is kept. */
   readonly transient: number;
+  /** Time of one thread for a sample, for estimates. */
+  readonly costNs: number;
   /** Detected series at one place of the map. Shape `[samples]`. */
   simulate(xVariable: number, yVariable: number, samples: number, chance: Chance): Float64Array;
 }
@@ -39,6 +41,7 @@ const feedback: Model = {
   x: { name: "injection current J/Jth", first: 0.9, last: 1.35 },
   y: { name: "feedback rate kappa (1/ns)", first: 0.5, last: 35 },
   transient: TRANSIENT,
+  costNs: 850,
   simulate(current, feedbackPerNs, samples, { laser, detector }) {
     const first = TRANSIENT * FEEDBACK_OVERSAMPLING;
     const length = first + samples * FEEDBACK_OVERSAMPLING;
@@ -58,6 +61,7 @@ const injection: Model = {
   x: { name: "injection strength K", first: 0, last: 1.2 },
   y: { name: "detuning omega", first: -4, last: 4 },
   transient: TRANSIENT,
+  costNs: 180,
   simulate(strength, detuning, samples, { laser, detector }) {
     const first = TRANSIENT * INJECTION_OVERSAMPLING;
     const length = first + samples * INJECTION_OVERSAMPLING;
