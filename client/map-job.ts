@@ -4,7 +4,8 @@
 import { availableParallelism } from "node:os";
 import { PeError, type ErrorRecord } from "../common/errors.ts";
 import { acquireLock } from "../data/lock.ts";
-import { publishMaps, type MapsUpdate, type PublishedMaps } from "../data/maps.ts";
+import type { MapSource } from "../data/maps.ts";
+import { publishMaps, type Published } from "../data/maps.ts";
 import { KERNEL_VERSION } from "../kernel/index.ts";
 import { planPe, type PeJob, type PeRequest } from "../tasks/pe/plan.ts";
 import { reducePe, type ReducedJob, type TaskEnd } from "../tasks/pe/reduce.ts";
@@ -12,7 +13,7 @@ import type { PeSummary } from "../tasks/pe/run.ts";
 import { createWorkerPool } from "../worker/pool.ts";
 import { runOnBarePool } from "./bare-pool.ts";
 import { buildReport, type MapJobReport } from "./map-report.ts";
-import { checkOutput, settleSource, type Source } from "./output-check.ts";
+import { checkOutput, withHashes } from "./output-check.ts";
 import { packageVersion } from "./version.ts";
 import { openWorkFolder, type WorkFolder } from "./work-folder.ts";
 
@@ -54,16 +55,16 @@ export async function computeMaps(options: MapJobOptions): Promise<MapJobReport>
   const planMs = performance.now() - startMs;
   const lock = await acquireLock(options.output);
   try {
-    await checkOutput(options.output, job.manifest, options.replace === true);
+    const source = await checkOutput(options.output, job.manifest, options.replace === true);
     const work = await openWorkFolder(options.output, job);
     try {
       const computed = await compute(job, work, options);
       const reduceStartMs = performance.now();
-      const { reduced, published } = await publish(job, work, computed.ends, options);
+      const { reduced, published } = await publish(job, work, source, computed.ends, options);
       const publishMs = performance.now() - reduceStartMs;
       await work.remove();
       const timing = { wallMs: performance.now() - startMs, planMs, computeMs: computed.wallMs, publishMs };
-      return buildReport({ job, output: options.output, reduced, published, computed, timing });
+      return await buildReport({ job, output: options.output, reduced, published, computed, timing });
     } finally {
       await work.close();
     }
@@ -139,9 +140,10 @@ async function compute(job: PeJob, work: WorkFolder, options: MapJobOptions): Pr
 async function publish(
   job: PeJob,
   work: WorkFolder,
+  source: MapSource,
   ends: readonly TaskEnd[],
   options: MapJobOptions,
-): Promise<{ reduced: ReducedJob; published: PublishedMaps }> {
+): Promise<{ reduced: ReducedJob; published: Published }> {
   const reduced = await reducePe(job.manifest, ends, {
     read: async (name) => {
       const bytes = await work.readPart(name);
@@ -154,10 +156,10 @@ async function publish(
     },
     readSlice: work.readPartSlice,
   });
-  const source: Source = await settleSource(options.output, job.manifest, reduced.hashes);
-  const update: MapsUpdate = {
-    ...job.manifest.grid,
-    source,
+  const published = await publishMaps(options.output, {
+    xSize: job.manifest.grid.xSize,
+    ySize: job.manifest.grid.ySize,
+    source: withHashes(source, reduced.hashes),
     software: `pe-cluster ${packageVersion()}`,
     kernel: KERNEL_VERSION,
     dateIso: new Date().toISOString(),
@@ -165,8 +167,8 @@ async function publish(
     owners: reduced.owners,
     maps: reduced.maps,
     replace: options.replace === true,
-  };
-  return { reduced, published: await publishMaps(options.output, update) };
+  });
+  return { reduced, published };
 }
 
 function interrupted(output: string, done: number, tasks: number): PeError {

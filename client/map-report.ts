@@ -3,9 +3,11 @@ import { basename, dirname, extname, join, relative } from "node:path";
 import type { ErrorRecord } from "../common/errors.ts";
 import { formatList, formatRanges, rangesCount } from "../common/ranges.ts";
 import { writeDurably } from "../data/durable.ts";
-import { readMaps, type PublishedMaps } from "../data/maps.ts";
+import type { CellConflict, Published } from "../data/maps.ts";
+import { readMaps } from "../data/maps.ts";
 import type { PeJob } from "../tasks/pe/plan.ts";
 import type { ReducedJob } from "../tasks/pe/reduce.ts";
+import { OWNER_CONFLICT, OWNER_NONE } from "../data/maps.ts";
 import { KERNEL_VERSION } from "../kernel/index.ts";
 import type { ComputedJob } from "./map-job.ts";
 import { packageVersion } from "./version.ts";
@@ -59,7 +61,7 @@ export interface JobParts {
   readonly job: PeJob;
   readonly output: string;
   readonly reduced: ReducedJob;
-  readonly published: PublishedMaps;
+  readonly published: Published;
   readonly computed: ComputedJob;
   readonly timing: { wallMs: number; planMs: number; computeMs: number; publishMs: number };
 }
@@ -73,8 +75,8 @@ export async function buildReport({
   timing,
 }: JobParts): Promise<MapJobReport> {
   const { source, grid, common, shards } = job.manifest;
-  const problems = [...reduced.problems, ...published.problems];
-  const emptyCells = reduced.owners.reduce((sum, owner) => sum + (owner === -1 ? 1 : 0), 0);
+  const problems = [...reduced.problems, ...newConflicts(reduced, published, grid.ySize)];
+  const emptyCells = reduced.owners.reduce((sum, owner) => sum + (owner === OWNER_NONE ? 1 : 0), 0);
   const coversAll = common.window === undefined && rangesCount(shards) === source.files.length;
   return {
     job: job.id,
@@ -116,11 +118,22 @@ export async function buildReport({
   };
 }
 
+/** Conflicts with cells that an earlier job filled; those within this job are told by its reduction. */
+function newConflicts({ owners }: ReducedJob, { conflicts }: Published, ySize: number): ErrorRecord[] {
+  return conflicts.filter(({ x, y }) => owners[x * ySize + y] !== OWNER_CONFLICT).map(describeConflict);
+}
+
+function describeConflict({ x, y, shards }: CellConflict): ErrorRecord {
+  const names = shards.map((name) => `"${name}"`).join(" and ");
+  const message = `Cannot fill cell (${x}, ${y}): series of ${names} claim it; give each series its own x_index and y_index`;
+  return { code: "PE_CELL_CONFLICT", message, details: { x, y } };
+}
+
 function sumOf({ summaries }: ComputedJob, time: "readMs" | "decodeMs" | "computeMs"): number {
   return Math.round(summaries.reduce((sum, summary) => sum + summary[time], 0));
 }
 
-async function summariseMaps(path: string, { maps }: PublishedMaps): Promise<MapSummary[]> {
+async function summariseMaps(path: string, { maps }: Published): Promise<MapSummary[]> {
   const file = await readMaps(path);
   try {
     return maps.map(({ name, cells, cellsDone }) => ({ name, cells, cellsDone, ...extent(file.values(name)) }));

@@ -63,7 +63,7 @@ function hashPieces(file: InputFile, handle: number): string {
 function refuseChanged(file: InputFile, handle: number): void {
   const { size, mtimeMs } = fstatSync(handle);
   if (size !== file.bytes) throw changed(file, `it has ${size} bytes, planned were ${file.bytes}`);
-  if (mtimeMs !== file.modifiedMs) throw changed(file, "it was written since the job was planned");
+  if (Math.floor(mtimeMs) !== file.modifiedMs) throw changed(file, "it was written since the job was planned");
 }
 
 function changed(file: InputFile, reason: string): PeError {

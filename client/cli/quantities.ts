@@ -104,3 +104,32 @@ export function parseMeasures(text: string): Measure[] {
     throw new PeError("PE_PARAMETER", `Cannot read --measures ${text}: "${unknown}" is none of ${MEASURES.join(", ")}`);
   return MEASURES.filter((measure) => wanted.includes(measure));
 }
+
+/** Seconds from one sample to the next. @throws {PeError} `PE_PARAMETER` */
+export function parseInterval(text: string): number {
+  return parseTime(text, "--interval");
+}
+
+/** Two numbers such as `0.7:1`, the lower first. @throws {PeError} `PE_PARAMETER` */
+export function parseSpan(text: string, option: string): { min: number; max: number } {
+  const [min = NaN, max = NaN, ...more] = text.split(":").map((piece) => (piece.trim() === "" ? NaN : Number(piece)));
+  if (!(min < max) || more.length > 0)
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot read ${option} ${text}: expected the lower and the upper end, such as 0.7:1`,
+    );
+  return { min, max };
+}
+
+/** Values at the first and the last cell of an axis, such as `0.9:1.35`; either may be the larger. @throws {PeError} `PE_PARAMETER` */
+export function parseSweep(text: string, option: string): { first: number; last: number } {
+  const [first = NaN, last = NaN, ...more] = text
+    .split(":")
+    .map((piece) => (piece.trim() === "" ? NaN : Number(piece)));
+  if (!Number.isFinite(first) || !Number.isFinite(last) || more.length > 0)
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot read ${option} ${text}: expected the first and the last value, such as 0.9:1.35`,
+    );
+  return { first, last };
+}

@@ -4,14 +4,12 @@
  */
 import { PeError } from "../../common/errors.ts";
 import { shardBlock } from "../../data/inputs.ts";
+import { OWNER_CONFLICT, OWNER_NONE } from "../../data/maps.ts";
 import type { SeriesProblem } from "./part.ts";
 import type { PeManifest } from "./schema.ts";
 
-export const UNCLAIMED = -1;
-export const CONFLICT = -2;
-
 export interface Claims {
-  /** File ordinal by cell (x * ySize + y), or `UNCLAIMED`, or `CONFLICT`. */
+  /** File ordinal by cell (x * ySize + y), or `OWNER_NONE`, or `OWNER_CONFLICT`. */
   readonly owners: Int32Array;
   /** Physical position by cell, NaN where no series tells. */
   readonly xVariable: Float64Array;
@@ -24,7 +22,7 @@ export interface Claims {
 export function noClaims({ grid: { xSize, ySize } }: PeManifest): Claims {
   const cells = xSize * ySize;
   return {
-    owners: new Int32Array(cells).fill(UNCLAIMED),
+    owners: new Int32Array(cells).fill(OWNER_NONE),
     xVariable: new Float64Array(cells).fill(NaN),
     yVariable: new Float64Array(cells).fill(NaN),
     lost: new Set(),
@@ -48,12 +46,12 @@ export function claim(
   }
   const cell = x * ySize + y;
   const owner = claims.owners[cell]!;
-  if (owner !== UNCLAIMED) {
-    const other = owner === CONFLICT ? "other files" : `"${source.files[owner]!.name}"`;
+  if (owner !== OWNER_NONE) {
+    const other = owner === OWNER_CONFLICT ? "other files" : `"${source.files[owner]!.name}"`;
     const reason = `a series of "${file}" and one of ${other} claim it; give each series its own x_index and y_index`;
     claims.problems.push(problemAt("PE_CELL_CONFLICT", `Cannot fill cell (${x}, ${y}): ${reason}`, { x, y }));
   }
-  claims.owners[cell] = owner === UNCLAIMED ? ordinal : CONFLICT;
+  claims.owners[cell] = owner === OWNER_NONE ? ordinal : OWNER_CONFLICT;
   claims.xVariable[cell] = series.xVariable;
   claims.yVariable[cell] = series.yVariable;
   return cell;
@@ -64,11 +62,13 @@ export function lose(claims: Claims, { grid, source, common: { window } }: PeMan
   const block = shardBlock(source.files[ordinal]!.name);
   if (block === undefined) return;
   const size = block.size ?? grid.shardSize ?? 1;
-  for (let x = block.x; x < Math.min(block.x + size, grid.xSize); x++)
-    for (let y = block.y; y < Math.min(block.y + size, grid.ySize); y++) {
+  const xStop = Math.min(block.x + size, grid.xSize);
+  const yStop = Math.min(block.y + size, grid.ySize);
+  for (let x = block.x; x < xStop; x++)
+    for (let y: number = block.y; y < yStop; y++) {
       const cell = x * grid.ySize + y;
       if (window !== undefined && !isInside(window, x, y)) continue;
-      if (claims.owners[cell] !== UNCLAIMED) continue;
+      if (claims.owners[cell] !== OWNER_NONE) continue;
       claims.owners[cell] = ordinal;
       claims.lost.add(cell);
     }

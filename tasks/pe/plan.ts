@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { PeError, type ErrorRecord } from "../../common/errors.ts";
 import { parseRanges, rangesCount, type Range } from "../../common/ranges.ts";
 import { listInput, shardBlock, type Input } from "../../data/inputs.ts";
-import { readTextSeries } from "../../data/series-text.ts";
+import { readSeriesText } from "../../data/series-text.ts";
 import type { Job } from "../kind.ts";
 import { parse } from "../parse.ts";
 import { cutRows, rowsPerTask, seriesCostNs } from "./cut.ts";
@@ -106,7 +106,7 @@ function maps({ orders, delays, measures }: MapsWanted): MapsWanted {
 }
 
 async function surveyText({ files: [file] }: Input): Promise<Survey> {
-  const { length } = await readTextSeries(file!.path);
+  const { length } = await readSeriesText(file!.path);
   return { grid: { xSize: 1, ySize: 1 }, length, seriesCounts: new Map([[0, 1]]), unreadable: new Map() };
 }
 

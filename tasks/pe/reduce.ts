@@ -3,8 +3,10 @@
  * what a cell holds is decided here, how maps are stored in `data/maps`.
  */
 import type { ErrorRecord } from "../../common/errors.ts";
-import { CELL_STATUS, type MapUpdate } from "../../data/maps.ts";
-import { claim, CONFLICT, lose, noClaims, type Claims } from "./claims.ts";
+import { CELL_STATUS, OWNER_CONFLICT } from "../../data/maps.ts";
+import type { MapKey } from "../../data/maps.ts";
+import type { MapUpdate } from "../../data/maps.ts";
+import { claim, lose, noClaims, type Claims } from "./claims.ts";
 import { decodePart, type PartLayout, type SeriesProblem } from "./part.ts";
 import type { PeManifest } from "./schema.ts";
 
@@ -66,7 +68,7 @@ export async function reducePe(manifest: PeManifest, ends: readonly TaskEnd[], p
     located.push({ name: end.part, layout: part.layout, cells });
     // A series that cannot be used has the same status in every map.
     for (const status of part.status.subarray(0, part.header.series))
-      if (status !== CELL_STATUS.value && status !== CELL_STATUS.short) seriesWithoutValue++;
+      if (status !== CELL_STATUS.value && status !== CELL_STATUS.seriesShort) seriesWithoutValue++;
   }
   countLost(claims, manifest, ends);
   return {
@@ -77,7 +79,7 @@ export async function reducePe(manifest: PeManifest, ends: readonly TaskEnd[], p
     seriesWithoutValue:
       seriesWithoutValue +
       claims.lost.size +
-      claims.owners.reduce((sum, owner) => sum + (owner === CONFLICT ? 1 : 0), 0),
+      claims.owners.reduce((sum, owner) => sum + (owner === OWNER_CONFLICT ? 1 : 0), 0),
     hashes,
   };
 }
@@ -95,11 +97,13 @@ function countLost(claims: Claims, manifest: PeManifest, ends: readonly TaskEnd[
   }
 }
 
+/** The maps of a job in the order of its parts' map index. */
+export function mapKeys({ common: { orders, delays, measures } }: PeManifest): MapKey[] {
+  return measures.flatMap((measure) => delays.flatMap((delay) => orders.map((order) => ({ order, delay, measure }))));
+}
+
 function mapUpdates(manifest: PeManifest, claims: Claims, located: readonly Located[], parts: PartReader): MapUpdate[] {
-  const { orders, delays, measures } = manifest.common;
-  const keys = measures.flatMap((measure) =>
-    delays.flatMap((delay) => orders.map((order) => ({ order, delay, measure }))),
-  );
+  const keys = mapKeys(manifest);
   const cells = claims.owners.length;
   const roundMaps = Math.max(1, Math.floor(ROUND_BYTES_MAX / (cells * (Float64Array.BYTES_PER_ELEMENT + 1))));
   let round: Round | undefined;
@@ -139,14 +143,15 @@ async function loadRound(
     for (let map = 0; map < maps; map++)
       for (let place = 0; place < series; place++) {
         const cell = cells[place]!;
-        if (cell < 0 || owners[cell] === CONFLICT) continue;
+        if (cell < 0 || owners[cell] === OWNER_CONFLICT) continue;
         values[map]![cell] = partValues[map * series + place]!;
         status[map]![cell] = partStatus[map * series + place]!;
       }
   }
   for (let map = 0; map < maps; map++) {
     for (const cell of lost) status[map]![cell] = CELL_STATUS.unreadable;
-    for (const [cell, owner] of owners.entries()) if (owner === CONFLICT) status[map]![cell] = CELL_STATUS.conflict;
+    for (const [cell, owner] of owners.entries())
+      if (owner === OWNER_CONFLICT) status[map]![cell] = CELL_STATUS.conflict;
   }
   return { first, values, status };
 }

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { PeError } from "../../common/errors.ts";
 import { CELL_STATUS } from "../../data/maps.ts";
-import { readTextSeries } from "../../data/series-text.ts";
+import { parseSeriesText, readSeriesText } from "../../data/series-text.ts";
 import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
 import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
 import type { Kind, SharedContent, TaskContext, TaskResult } from "../kind.ts";
@@ -94,7 +94,7 @@ type Source = Pick<Shard, "series" | "problems" | "read" | "close">;
 
 async function openSource({ file, format }: PeTask, { content }: SharedContent): Promise<Source> {
   if (format === "hdf5") return await openShard(file.name, content === undefined ? { path: file.path } : { content });
-  const series = await readTextSeries(file.path, content);
+  const series = await (content === undefined ? readSeriesText(file.path) : parseSeriesText(content, file.name));
   return {
     series: [{ dataset: file.name, x: 0, y: 0, xVariable: NaN, yVariable: NaN, length: series.length }],
     problems: [],
@@ -170,9 +170,9 @@ function compute(part: PePart, header: SeriesHeader, sweep: Sweep, series: Serie
 }
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
-  PE_SERIES_NOT_FINITE: CELL_STATUS.notFinite,
-  PE_SERIES_RAGGED: CELL_STATUS.layout,
-  PE_SHARD_LAYOUT: CELL_STATUS.layout,
+  PE_SERIES_NOT_FINITE: CELL_STATUS.seriesNotFinite,
+  PE_SERIES_RAGGED: CELL_STATUS.seriesRagged,
+  PE_SHARD_LAYOUT: CELL_STATUS.seriesRagged,
 };
 
 function refuse(part: PePart, { dataset, x, y }: SeriesHeader, error: PeError): number {
@@ -186,7 +186,7 @@ function record({ header, values, status }: PePart, place: number, row: Float64A
     const value = rowStatus === CELL_STATUS.value ? row[map]! : NaN;
     values[at] = value;
     // Planning refused what is too short for the whole input; NaN among values can only be a series without a window.
-    status[at] = rowStatus === CELL_STATUS.value && Number.isNaN(value) ? CELL_STATUS.short : rowStatus;
+    status[at] = rowStatus === CELL_STATUS.value && Number.isNaN(value) ? CELL_STATUS.seriesShort : rowStatus;
   }
 }
 

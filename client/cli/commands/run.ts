@@ -9,7 +9,7 @@ import { JSON_OPTION, type CommandSpec, type Given } from "../command.ts";
 import { printResult, type Console } from "../console.ts";
 import { stopOnSignals } from "../interrupt.ts";
 import { createProgress, formatCount, formatSeconds } from "../progress.ts";
-import { parseDelays, parseMeasures, parseOrders, parseTime, parseWhole } from "../quantities.ts";
+import { parseDelays, parseInterval, parseMeasures, parseOrders, parseWhole } from "../quantities.ts";
 
 const THREADS_MAX = 1024;
 
@@ -57,7 +57,7 @@ async function runCommand(given: Given, console: Console): Promise<number> {
     return EXIT.ok;
   }
   const report = await compute(request, given, console);
-  const interval = given.parsed("interval", (text) => parseTime(text, "--interval"));
+  const interval = given.parsed("interval", parseInterval);
   const pictures = given.text("plot");
   const drawn = pictures === undefined ? [] : await draw(report, pictures, interval, console);
   const written = await writeReport(report, drawn);
@@ -66,7 +66,7 @@ async function runCommand(given: Given, console: Console): Promise<number> {
 }
 
 function readRequest(given: Given): PeRequest {
-  const interval = given.parsed("interval", (text) => parseTime(text, "--interval"));
+  const interval = given.parsed("interval", parseInterval);
   const text = (name: "shards" | "x" | "y"): Partial<PeRequest> => {
     const value = given.text(name);
     return value === undefined ? {} : { [name]: value };

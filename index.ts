@@ -1,0 +1,34 @@
+/**
+ * pe-cluster: permutation entropy maps of laser data.
+ *
+ * The one public entry: the kernel (numbers), figures, and the jobs of the client.
+ */
+export { ERROR_CODES, PeError } from "./common/errors.ts";
+export type { ErrorCode, ErrorRecord } from "./common/errors.ts";
+export {
+  createSweep,
+  firstNonFinite,
+  KERNEL_VERSION,
+  missingPatterns,
+  ordinalPatternCounts,
+  permutationEntropies,
+  permutationEntropy,
+  statisticalComplexity,
+  weightedPermutationEntropy,
+} from "./kernel/index.ts";
+export type {
+  EntropiesOptions,
+  EntropyOptions,
+  KernelPath,
+  Measure,
+  Series,
+  Sweep,
+  SweepOptions,
+  SweepOutcome,
+} from "./kernel/index.ts";
+export { renderMap, renderScan, renderSheet, svgToPng } from "./plot/index.ts";
+export type { ColourTable, MapAxis, MapFigure, ScanFigure, SheetFigure } from "./plot/index.ts";
+export { computeMaps } from "./client/map-job.ts";
+export type { MapJobOptions, MapJobProgress, MapJobReport } from "./client/map-job.ts";
+export { simulateShards } from "./client/simulation.ts";
+export type { SimulationOptions, SimulationReport } from "./client/simulation.ts";
