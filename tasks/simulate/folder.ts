@@ -31,9 +31,9 @@ const markerSchema = v.object({
 /** What is known of a whole shard. */
 export type ShardMarker = Readonly<v.InferOutput<typeof markerSchema>>;
 
-/** Lower-case hexadecimal; parameters are plain data with a fixed order of fields. */
-export function digestOf(value: unknown): string {
-  return hash("sha256", JSON.stringify([SIMULATE_VERSION, value]), "hex");
+/** The same for the same simulation, whatever the order of its fields; lower-case hexadecimal. */
+export function digestOf(simulation: Simulation, ...more: readonly string[]): string {
+  return hash("sha256", JSON.stringify([SIMULATE_VERSION, inOrder(simulation), ...more]), "hex");
 }
 
 /** @throws {PeError} `PE_OUTPUT_CONFLICT` when the folder holds shards of anything but this simulation. */
@@ -106,16 +106,31 @@ async function isClaimed(folder: string, simulation: Simulation): Promise<boolea
 }
 
 function claimText(simulation: Simulation): string {
-  const { x, y } = MODELS[simulation.model];
+  const { model, grid, x, y, ...rest } = inOrder(simulation);
   const claim = {
     about: "Simulated, not measured.",
     version: SIMULATE_VERSION,
-    ...simulation,
-    x: { name: x.name, ...simulation.x },
-    y: { name: y.name, ...simulation.y },
+    model,
+    grid,
+    x: { name: MODELS[model].x.name, ...x },
+    y: { name: MODELS[model].y.name, ...y },
+    ...rest,
     digest: digestOf(simulation),
   };
   return `${JSON.stringify(claim, undefined, 2)}\n`;
+}
+
+function inOrder({ model, grid, x, y, samples, shardSize, seed, gzipLevel }: Simulation): Simulation {
+  return {
+    model,
+    grid: { xSize: grid.xSize, ySize: grid.ySize },
+    x: { first: x.first, last: x.last },
+    y: { first: y.first, last: y.last },
+    samples,
+    shardSize,
+    seed,
+    gzipLevel,
+  };
 }
 
 function conflict(folder: string, reason: string): PeError {

@@ -46,7 +46,7 @@ async function makeShard(
     return { x, y, xVariable, yVariable, samples: simulateSeries(model, cell, samples, seed) };
   });
   const shard = { xIndexMin: block.x, yIndexMin: block.y, shardSize, series };
-  const written = await writeShard(join(output, file), shard);
+  const written = await writeShard(join(output, file), shard, { gzipLevel: simulation.gzipLevel });
   const marker = { ...written, valuesSha256: digestOfValues(series) };
   await markShardWhole(output, file, marker);
   return marker;
