@@ -1,6 +1,6 @@
 /**
- * What the maps of simulated series must show. The numbers are those of docs/simulation.md; each tolerance is several
- * times what another seed changes.
+ * What the maps of simulated series must show. The numbers are those of docs/simulation.md. The series are the same
+ * for ever, so nothing here is left to chance.
  */
 import { describe, expect, it } from "vitest";
 import { permutationEntropies, permutationEntropy } from "../../../../kernel/index.ts";
