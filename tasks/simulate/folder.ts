@@ -142,7 +142,7 @@ function conflict(folder: string, reason: string): PeError {
 }
 
 /** Creates `path` with all its text or not at all; one that is there stays. */
-async function createWhole(path: string, text: string, scratch: string): Promise<void> {
+export async function createWhole(path: string, text: string, scratch: string): Promise<void> {
   const temporary = join(scratch, `claim-${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
   try {
     const file = await open(temporary, "wx");

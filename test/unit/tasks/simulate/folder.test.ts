@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { claimFolder, digestOf } from "../../../../tasks/simulate/folder.ts";
+import { claimFolder, createWhole, digestOf } from "../../../../tasks/simulate/folder.ts";
 import type { Simulation } from "../../../../tasks/simulate/schema.ts";
 
 let folder: string;
@@ -26,6 +26,16 @@ describe("claimFolder()", () => {
     const turned: Simulation = { seed, ...rest, x: { last: 1, first: 0 } };
     await expect(claimFolder(folder, turned)).resolves.toBeUndefined();
     expect(digestOf(turned)).toBe(digestOf(simulation(1)));
+  });
+});
+
+describe("createWhole()", () => {
+  it("createWhole() creates a file, leaves one that is there, and leaves nothing else", async () => {
+    const path = join(folder, "claim.json");
+    await createWhole(path, "first", folder);
+    await createWhole(path, "second", folder);
+    expect(await readFile(path, "utf8")).toBe("first");
+    expect(await readdir(folder)).toEqual(["claim.json"]);
   });
 });
 
