@@ -48,7 +48,11 @@ const termsByBitLength: (Terms | undefined)[] = [];
 
 /** `windows` from 1 to 2^31 - 1. */
 export function termsFor(windows: number): Terms {
-  const bitLength = 32 - Math.clz32(windows);
+  return termsForBitLength(32 - Math.clz32(windows));
+}
+
+/** The terms for every number of windows from 2^(bitLength - 1) to 2^bitLength - 1. */
+export function termsForBitLength(bitLength: number): Terms {
   return (termsByBitLength[bitLength] ??= makeTerms(bitLength));
 }
 

@@ -1,0 +1,138 @@
+// The fast path of the kernel: counts the ordinal patterns of one series at one delay for several orders.
+import { drainHit, marginal, sumOfCounts } from "./counts";
+import { digitAlone, digits } from "./digits";
+import { addKeys, addKeysToCounts, addKeysToHit, flush, UNFLUSHED_MAX } from "./histogram";
+import { keys } from "./keys";
+import {
+  BLOCK,
+  COUNTS,
+  COUNTS_STRIDE,
+  COUNTS_USED,
+  DIGITS_MAX,
+  factorial,
+  FREE,
+  HIT_KEYS,
+  ORDER_MAX,
+  SUMS,
+} from "./layout";
+
+/** Element types of the series as it lies in memory. */
+const INT8 = 0;
+const INT16 = 1;
+const INT32 = 2;
+const FLOAT32 = 3;
+
+let type: i32 = 0;
+let series: usize = 0;
+let length: i32 = 0;
+let delay: i32 = 0;
+
+/** Where the series may begin, at the earliest. */
+export function free(): usize {
+  return FREE;
+}
+
+/** Takes a series of `count` samples at `address`; 64 KiB before it and 256 bytes behind it must exist. */
+export function setSeries(elementType: i32, address: usize, count: i32): void {
+  type = elementType;
+  series = address;
+  length = count;
+}
+
+function findDigits(order: i32, from: i32, count: i32): void {
+  if (type == INT8) digits<i8>(order, series + <usize>from, count, delay);
+  else if (type == INT16) digits<i16>(order, series + ((<usize>from) << 1), count, delay);
+  else if (type == INT32) digits<i32>(order, series + ((<usize>from) << 2), count, delay);
+  else if (type == FLOAT32) digits<f32>(order, series + ((<usize>from) << 2), count, delay);
+  else digits<f64>(order, series + ((<usize>from) << 3), count, delay);
+}
+
+function findDigitAlone(digit: i32, from: i32, count: i32): void {
+  if (type == INT8) digitAlone<i8>(digit, series + <usize>from, count, delay);
+  else if (type == INT16) digitAlone<i16>(digit, series + ((<usize>from) << 1), count, delay);
+  else if (type == INT32) digitAlone<i32>(digit, series + ((<usize>from) << 2), count, delay);
+  else if (type == FLOAT32) digitAlone<f32>(digit, series + ((<usize>from) << 2), count, delay);
+  else digitAlone<f64>(digit, series + ((<usize>from) << 3), count, delay);
+}
+
+/** Keys of the `count` windows of `order` that end at `end` and after it; at most BLOCK. */
+function findKeys(order: i32, end: i32, count: i32): void {
+  const history = (order - 2) * delay;
+  if (history + count <= DIGITS_MAX) {
+    findDigits(order, end - history, history + count);
+    keys(order, <usize>history, <usize>delay, count);
+    return;
+  }
+  for (let digit = 1; digit < order; digit++) findDigitAlone(digit, end - (order - 1 - digit) * delay, count);
+  keys(order, 0, 0, count);
+}
+
+function countDense(order: i32): void {
+  const bins = factorial(order);
+  memory.fill(COUNTS + <usize>order * COUNTS_STRIDE, 0, (<usize>bins) << 2);
+  let unflushed = 0;
+  for (let end = (order - 1) * delay; end < length; end += BLOCK) {
+    const count = min(BLOCK, length - end);
+    if (unflushed + count > UNFLUSHED_MAX) {
+      flush(order);
+      unflushed = 0;
+    }
+    findKeys(order, end, count);
+    addKeys(order, count);
+    unflushed += count;
+  }
+  flush(order);
+}
+
+/** From order + 1, and the windows that end in the last `delay` samples: they begin no longer window. */
+function countMarginal(order: i32): void {
+  marginal(order, factorial(order));
+  for (let end = max((order - 1) * delay, length - delay); end < length; end += BLOCK) {
+    const count = min(BLOCK, length - end);
+    findKeys(order, end, count);
+    addKeysToCounts(order, count);
+  }
+}
+
+/** Fewer windows than bins: only the bins that are hit are visited. */
+function countHit(order: i32): i32 {
+  let target = HIT_KEYS;
+  const first = (order - 1) * delay;
+  for (let end = first; end < length; end += BLOCK) {
+    const count = min(BLOCK, length - end);
+    findKeys(order, end, count);
+    addKeysToHit(order, count, target);
+    target += (<usize>count) << 1;
+  }
+  return drainHit(order, length - first);
+}
+
+/** Counts at one delay the orders whose bits are set in `orders`; each has a window. Fills SUMS, COUNTS, COUNTS_USED. */
+export function count(delaySamples: i32, orders: i32): void {
+  delay = delaySamples;
+  let denseAbove = false;
+  for (let order = ORDER_MAX; order >= 2; order--) {
+    if ((orders & ((2 << order) - 1)) == 0) break;
+    const wanted = ((orders >> order) & 1) != 0;
+    if (!wanted && !denseAbove) continue;
+    const bins = factorial(order);
+    const windows = length - (order - 1) * delay;
+    let used = bins;
+    if (denseAbove) countMarginal(order);
+    else if (bins <= windows) {
+      countDense(order);
+      denseAbove = true;
+    } else used = countHit(order);
+    if (!wanted) continue;
+    store<i32>(COUNTS_USED + ((<usize>order) << 2), used);
+    store<f64>(SUMS + ((<usize>order) << 3), sumOfCounts(COUNTS + <usize>order * COUNTS_STRIDE, used, windows));
+  }
+}
+
+/** Counts of one order in all its bins, however few its windows. */
+export function countAllBins(delaySamples: i32, order: i32): void {
+  delay = delaySamples;
+  countDense(order);
+}
+
+export { flip8, flip16 } from "./flip";

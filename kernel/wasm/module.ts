@@ -1,0 +1,70 @@
+/** The compiled module of kernel/assembly, started on first use. */
+import { scaledTerm, termsForBitLength } from "../entropy.ts";
+import { WASM_BASE64 } from "../wasm-bytes.ts";
+
+/** The little of `WebAssembly` that is used here: neither es2023 nor the types of Node 20 declare it. */
+interface WebAssemblyApi {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
+  validate(bytes: Uint8Array): boolean;
+}
+
+interface Memory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** What kernel/assembly/index.ts exports. */
+export interface KernelModule {
+  readonly memory: Memory;
+  /** Addresses in `memory`; the layout is the module's own. */
+  free(): number;
+  setSeries(type: number, address: number, length: number): void;
+  flip8(address: number, bytes: number): void;
+  flip16(address: number, bytes: number): void;
+  /** Bit m of `orders` asks for order m; each must have a window. */
+  count(delay: number, orders: number): void;
+  /** Counts of one order in all its bins, however few its windows. */
+  countAllBins(delay: number, order: number): void;
+}
+
+/** Must be those of kernel/assembly/layout.ts. */
+const TERMS = 0x200000;
+const TERMS_STRIDE = 0x10000;
+
+let started: KernelModule | undefined;
+
+/** Whether this engine has WebAssembly with SIMD. */
+export function canStart(): boolean {
+  return webAssembly()?.validate(moduleBytes()) === true;
+}
+
+/** The module of this thread. Its memory is shared by all who use it and grows with the longest series. */
+export function startModule(): KernelModule {
+  if (started !== undefined) return started;
+  const api = webAssembly()!;
+  let memory: Memory | undefined;
+  const fillTerms = (bitLength: number): void => {
+    const { high, low } = termsForBitLength(bitLength);
+    const words = new Uint32Array(memory!.buffer, TERMS + bitLength * TERMS_STRIDE, 2 * high.length);
+    for (let count = 0; count < high.length; count++) {
+      words[2 * count] = low[count]!;
+      words[2 * count + 1] = high[count]!;
+    }
+  };
+  const term = (count: number, bitLength: number): number => scaledTerm(count, termsForBitLength(bitLength).scaleBits);
+  const instance = new api.Instance(new api.Module(moduleBytes()), { kernel: { fillTerms, term } });
+  const module = instance.exports as KernelModule;
+  memory = module.memory;
+  return (started = module);
+}
+
+function webAssembly(): WebAssemblyApi | undefined {
+  return (globalThis as { WebAssembly?: WebAssemblyApi }).WebAssembly;
+}
+
+let bytes: Uint8Array | undefined;
+
+function moduleBytes(): Uint8Array {
+  return (bytes ??= Uint8Array.from(atob(WASM_BASE64), (letter) => letter.charCodeAt(0)));
+}
