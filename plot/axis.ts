@@ -1,5 +1,5 @@
 /** Drawing axes: ticks, labels and titles around a plot area, and the room they take. */
-import type { Tick } from "./grid-axis.ts";
+import type { Tick, TickRoom } from "./grid-axis.ts";
 import { LINE_HEIGHT, TEXT, textWidth, widestOf, wrapText } from "./text.ts";
 import { element, INK, pathData, textLine, textLines } from "./svg.ts";
 
@@ -26,18 +26,20 @@ const TICK_LENGTH = 5;
 const LABEL_GAP = 4;
 const TITLE_GAP = 7;
 /** Least room between labels of neighbouring ticks, in units of the font size. */
-const SEPARATION = { across: 0.9, along: 0.35 } as const;
+const SEPARATION = { across: 0.9, along: 0.7 } as const;
 /** Height of capitals and digits, in units of the font size. */
 export const CAP_HEIGHT = 0.7;
 
-/** Whether labels side by side on a horizontal axis have room. */
-export function fitsAcross(length: number, size: number = TEXT.tick): (ticks: readonly Tick[]) => boolean {
-  return (ticks) => hasRoom(ticks, length, size * SEPARATION.across, (tick) => textWidth(tick.label, size));
+/** Room for labels side by side on a horizontal axis. */
+export function roomAcross(length: number, size: number = TEXT.tick): TickRoom {
+  const widthOf = (tick: Tick): number => textWidth(tick.label, size);
+  return { length, fits: (ticks) => hasRoom(ticks, length, size * SEPARATION.across, widthOf) };
 }
 
-/** Whether labels one above the other on a vertical axis have room. */
-export function fitsAlong(length: number, size: number = TEXT.tick): (ticks: readonly Tick[]) => boolean {
-  return (ticks) => hasRoom(ticks, length, size * (SEPARATION.along + 0.65), () => size * CAP_HEIGHT);
+/** Room for labels one above the other on a vertical axis. */
+export function roomAlong(length: number, size: number = TEXT.tick): TickRoom {
+  const height = size * CAP_HEIGHT;
+  return { length, fits: (ticks) => hasRoom(ticks, length, size * SEPARATION.along, () => height) };
 }
 
 function hasRoom(ticks: readonly Tick[], length: number, gap: number, extent: (tick: Tick) => number): boolean {
@@ -58,7 +60,12 @@ function titleLines({ title }: SideAxis, length: number): string[] {
 export function axisRoom(axis: SideAxis, length: number): number {
   const size = axis.tickSize ?? TEXT.tick;
   const labels = axis.ticks.map((tick) => tick.label);
-  const labelExtent = axis.side === "left" ? widestOf(labels, size) : size * (labels.length === 0 ? 0 : 1);
+  const labelExtent =
+    axis.side === "left"
+      ? widestOf(labels, size)
+      : labels.length === 0
+        ? 0
+        : size * (axis.side === "top" ? CAP_HEIGHT : 1);
   const lines = titleLines(axis, length).length;
   const titleExtent = lines === 0 ? 0 : TITLE_GAP + lines * TEXT.label * LINE_HEIGHT;
   return TICK_LENGTH + LABEL_GAP + labelExtent + titleExtent;

@@ -1,6 +1,6 @@
 /** The colour bar: which value a colour stands for. */
 import type { Area } from "./axis.ts";
-import { fitsAlong } from "./axis.ts";
+import { roomAlong } from "./axis.ts";
 import { barPng, pixels } from "./cells.ts";
 import type { Census, ColourRange } from "./cells.ts";
 import type { ColourTable } from "./colours.ts";
@@ -77,7 +77,7 @@ function barTicks({ range, divisor }: Bar, height: number): Tick[] {
   if (range.max === range.min) return [{ position: 0.5, label: significant(range.min / divisor) }];
   const domain: [number, number] = [range.min / divisor, range.max / divisor];
   const scale = linearScale(domain, [0, 1]);
-  return fullest(8, fitsAlong(height), (count) => {
+  return fullest(8, roomAlong(height), (count) => {
     const values = roundTicks(domain, count);
     const labels = tickLabels(values);
     return values.map((value, index) => ({ position: scale(value), label: labels[index]! }));

@@ -32,30 +32,38 @@ export interface AxisTicks {
   readonly title: string;
 }
 
-/** True when the label needs at most as much room along the axis as lies between neighbours. */
-export type Fits = (ticks: readonly Tick[]) => boolean;
+/** The room there is for ticks. */
+export interface TickRoom {
+  /** Of the axis in pixels. */
+  readonly length: number;
+  /** True when no label touches its neighbour. */
+  readonly fits: (ticks: readonly Tick[]) => boolean;
+}
 
 /** How far a cell centre may lie from an evenly spaced one, in cells, before the axis counts as uneven. */
 const UNEVEN_MIN = 0.1;
 /** Up to here every cell may have its own tick. */
 const CELLS_LABELLED_MAX = 8;
-const TICKS_MAX = 8;
+/** Ticks asked for on a long axis; round steps give up to half as many again. */
+const TICKS_WANTED_MAX = 8;
+/** Pixels of axis for each of them. */
+const PIXELS_PER_TICK = 36;
 
-/**
- * Ticks of an axis of `size` cells.
- *
- * @param fits Whether ticks have room; the fullest set that fits is taken.
- */
-export function gridTicks(axis: MapAxis, size: number, fits: Fits): AxisTicks {
+function ticksWanted(length: number): number {
+  return Math.max(3, Math.min(TICKS_WANTED_MAX, Math.round(length / PIXELS_PER_TICK)));
+}
+
+/** Ticks of an axis of `size` cells: the fullest set that has room. */
+export function gridTicks(axis: MapAxis, size: number, room: TickRoom): AxisTicks {
   const known = knownCells(axis.values, size);
   if (known.length === 0) {
     const title = axis.values === undefined && axis.unit === undefined ? axis.label : `${axis.label} (cell index)`;
-    return { title, ticks: indexTicks(size, fits) };
+    return { title, ticks: indexTicks(size, room) };
   }
   const magnitude = known.reduce((greatest, cell) => Math.max(greatest, Math.abs(cell.value)), 0);
   const unit = axisUnit(magnitude, axis.unit ?? "");
   const cells = known.map(({ index, value }) => ({ index, value: value / unit.divisor }));
-  return { title: axisTitle(axis.label, unit), ticks: valueTicks(cells, size, fits) };
+  return { title: axisTitle(axis.label, unit), ticks: valueTicks(cells, size, room) };
 }
 
 /** `Pump current (mA)`; without a unit the label alone. */
@@ -81,21 +89,21 @@ function centre(index: number, size: number): number {
   return (index + 0.5) / size;
 }
 
-function indexTicks(size: number, fits: Fits): Tick[] {
+function indexTicks(size: number, room: TickRoom): Tick[] {
   const at = (index: number): Tick => ({ position: centre(index, size), label: String(index) });
-  return fullest(TICKS_MAX, fits, (count) =>
+  return fullest(ticksWanted(room.length), room, (count) =>
     roundTicks([0, size - 1], count)
       .filter((tick) => Number.isInteger(tick))
       .map(at),
   );
 }
 
-function valueTicks(cells: readonly Cell[], size: number, fits: Fits): Tick[] {
+function valueTicks(cells: readonly Cell[], size: number, room: TickRoom): Tick[] {
   const labelled = size <= CELLS_LABELLED_MAX ? cellTicks(cells, size) : undefined;
-  if (labelled !== undefined && fits(labelled)) return labelled;
+  if (labelled !== undefined && room.fits(labelled)) return labelled;
   const line = straightLine(cells);
-  if (line !== undefined) return evenTicks(line, size, fits);
-  return isMonotone(cells) ? unevenTicks(cells, size, fits) : sampledTicks(cells, size, fits);
+  if (line !== undefined) return evenTicks(line, size, room);
+  return isMonotone(cells) ? unevenTicks(cells, size, room) : sampledTicks(cells, size, room);
 }
 
 /** One tick a cell, where few decimals say the values exactly. */
@@ -132,9 +140,9 @@ function straightLine(cells: readonly Cell[]): Line | undefined {
   return even && step !== 0 ? { start, step } : undefined;
 }
 
-function evenTicks({ start, step }: Line, size: number, fits: Fits): Tick[] {
+function evenTicks({ start, step }: Line, size: number, room: TickRoom): Tick[] {
   const domain: [number, number] = [start - step / 2, start + step * (size - 0.5)];
-  return fullest(TICKS_MAX, fits, (count) => {
+  return fullest(ticksWanted(room.length), room, (count) => {
     const values = roundTicks(domain, count);
     const labels = tickLabels(values);
     return values.map((value, index) => ({
@@ -157,17 +165,17 @@ function isMonotone(cells: readonly Cell[]): boolean {
  * Round values wherever they lie between cell centres, the rounder ones first, as many as have room: on a logarithmic
  * sweep that gives 1, 2, 5, 10 ..., on a refined one the ticks stand closer where the sweep is finer.
  */
-function unevenTicks(cells: readonly Cell[], size: number, fits: Fits): Tick[] {
+function unevenTicks(cells: readonly Cell[], size: number, room: TickRoom): Tick[] {
   const [low, high] = [Math.min(cells[0]!.value, cells.at(-1)!.value), Math.max(cells[0]!.value, cells.at(-1)!.value)];
   let chosen: Tick[] = [];
   for (const candidates of roundness(low, high)) {
     for (const { value, label } of candidates) {
       const widened = [...chosen, { position: interpolate(cells, value, size), label }];
       widened.sort((a, b) => a.position - b.position);
-      if (widened.length <= TICKS_MAX && fits(widened)) chosen = widened;
+      if (widened.length <= ticksWanted(room.length) && room.fits(widened)) chosen = widened;
     }
   }
-  return chosen.length >= 2 ? chosen : sampledTicks(cells, size, fits);
+  return chosen.length >= 2 ? chosen : sampledTicks(cells, size, room);
 }
 
 interface Candidate {
@@ -209,12 +217,12 @@ function interpolate(cells: readonly Cell[], value: number, size: number): numbe
 }
 
 /** The values of some cells at these cells: where values go up and down there is nothing to interpolate. */
-function sampledTicks(cells: readonly Cell[], size: number, fits: Fits): Tick[] {
+function sampledTicks(cells: readonly Cell[], size: number, room: TickRoom): Tick[] {
   const values = cells.map(({ value }) => value);
   const span = Math.max(...values) - Math.min(...values);
   const decimals = span > 0 ? decimalsOf(span / 100) : undefined;
   const labelOf = (value: number): string => (decimals === undefined ? significant(value) : fixed(value, decimals));
-  return fullest(TICKS_MAX, fits, (count) => {
+  return fullest(ticksWanted(room.length), room, (count) => {
     const stride = Math.max(1, Math.ceil((cells.length - 1) / Math.max(1, count - 1)));
     return cells
       .filter((_, at) => at % stride === 0)
@@ -223,11 +231,11 @@ function sampledTicks(cells: readonly Cell[], size: number, fits: Fits): Tick[] 
 }
 
 /** The set with the greatest count whose ticks have room; at the very least a single tick. */
-export function fullest(countMax: number, fits: Fits, ticksOf: (count: number) => Tick[]): Tick[] {
+export function fullest(countMax: number, room: TickRoom, ticksOf: (count: number) => Tick[]): Tick[] {
   let ticks: Tick[] = [];
   for (let count = countMax; count >= 1; count -= 1) {
     ticks = ticksOf(count);
-    if (ticks.length > 0 && fits(ticks)) return ticks;
+    if (ticks.length > 0 && room.fits(ticks)) return ticks;
   }
   return ticks.slice(0, 1);
 }

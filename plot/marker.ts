@@ -11,7 +11,7 @@ export interface LineStyle {
   readonly dashes: string | undefined;
 }
 
-const SIZE = 3.2;
+const SIZE = 2.9;
 const corner = (x: number, y: number): Point => ({ x: x * SIZE, y: y * SIZE });
 const SHAPES: readonly (readonly Point[])[] = [
   [],

@@ -1,5 +1,5 @@
 /** What a single map and a panel of a contact sheet share: checks, proportions, axes, cells. */
-import { drawFrame, fitsAcross, fitsAlong } from "./axis.ts";
+import { drawFrame, roomAcross, roomAlong } from "./axis.ts";
 import type { Area, SideAxis } from "./axis.ts";
 import { cellsPng, hatch, pixels } from "./cells.ts";
 import type { Grid } from "./cells.ts";
@@ -38,11 +38,11 @@ function snap(length: number, cells: number): number {
 
 /** The vertical axis of a map, its ticks chosen for `length` pixels. */
 export function leftAxis(axis: MapAxis, size: number, length: number): SideAxis {
-  return { side: "left", ...gridTicks(axis, size, fitsAlong(length)) };
+  return { side: "left", ...gridTicks(axis, size, roomAlong(length)) };
 }
 
 export function bottomAxis(axis: MapAxis, size: number, length: number): SideAxis {
-  return { side: "bottom", ...gridTicks(axis, size, fitsAcross(length)) };
+  return { side: "bottom", ...gridTicks(axis, size, roomAcross(length)) };
 }
 
 /** The cells over a hatched ground, and the frame around them. */

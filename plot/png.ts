@@ -14,9 +14,9 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] as const;
 /**
  * Encodes as an 8-bit palette PNG.
  *
- * The filter is `up` in rows equal to the one above, so enlarged cells cost next to nothing. Deflate runs in its
- * run-length mode: that searches no hash tables, whose layout depends on the processor, so a figure has the same
- * bytes on every machine.
+ * The palettes of maps run from low to high, so neighbouring pixels differ little, and filters that store differences
+ * pay as they do for grey pictures. Deflate runs in its run-length mode: that searches no hash tables, whose layout
+ * depends on the processor, so a figure has the same bytes on every machine.
  *
  * @param palette Red, green, blue of each index; at most 256 colours, index 0 transparent.
  */
@@ -51,18 +51,41 @@ export function withResolution(png: Uint8Array, dotsPerInch: number): Uint8Array
   return Buffer.concat([png.subarray(0, HEADER_END), block("pHYs", density), png.subarray(HEADER_END)]);
 }
 
-const [FILTER_NONE, FILTER_UP] = [0, 2];
+/** Filter types of the PNG specification: what is subtracted from a pixel. */
+const FILTERS = { none: 0, left: 1, up: 2 } as const;
 
+/** Each row with the filter that leaves the least to store, measured by the sum of the differences. */
 function filterRows(width: number, height: number, indices: Uint8Array): Uint8Array {
   const stride = width + 1;
   const lines = new Uint8Array(stride * height);
+  const above = new Uint8Array(width);
+  const filtered = { none: new Uint8Array(width), left: new Uint8Array(width), up: new Uint8Array(width) };
   for (let y = 0; y < height; y += 1) {
     const row = indices.subarray(y * width, (y + 1) * width);
-    const repeats = y > 0 && Buffer.compare(row, indices.subarray((y - 1) * width, y * width)) === 0;
-    lines[y * stride] = repeats ? FILTER_UP : FILTER_NONE;
-    if (!repeats) lines.set(row, y * stride + 1);
+    filtered.none.set(row);
+    for (let x = 0; x < width; x += 1) {
+      filtered.left[x] = row[x]! - (x === 0 ? 0 : row[x - 1]!);
+      filtered.up[x] = row[x]! - above[x]!;
+    }
+    const best = lightest(filtered);
+    lines[y * stride] = FILTERS[best];
+    lines.set(filtered[best], y * stride + 1);
+    above.set(row);
   }
   return lines;
+}
+
+function lightest(filtered: Readonly<Record<keyof typeof FILTERS, Uint8Array>>): keyof typeof FILTERS {
+  const [none, left, up] = [weight(filtered.none), weight(filtered.left), weight(filtered.up)];
+  if (up <= left && up <= none) return "up";
+  return left <= none ? "left" : "none";
+}
+
+/** Sum of the bytes taken as signed differences. */
+function weight(bytes: Uint8Array): number {
+  let sum = 0;
+  for (const byte of bytes) sum += Math.min(byte, 256 - byte);
+  return sum;
 }
 
 function block(type: string, content: Uint8Array): Buffer {

@@ -1,5 +1,5 @@
 /** The figure of a delay scan: a measure against the delay at one grid point, one line for each order. */
-import { axisRoom, drawAxis, drawFrame, fitsAcross, fitsAlong } from "./axis.ts";
+import { axisRoom, drawAxis, drawFrame, roomAcross, roomAlong } from "./axis.ts";
 import type { Area, SideAxis } from "./axis.ts";
 import { PeError } from "../common/errors.ts";
 import { axisTitle, fullest } from "./grid-axis.ts";
@@ -60,7 +60,10 @@ export function renderScan(figure: ScanFigure): string {
   checkScan(figure);
   const order = figure.delays.map((_, index) => index).sort((a, b) => figure.delays[a]! - figure.delays[b]!);
   const delays = order.map((index) => figure.delays[index]!);
-  const series = figure.series.map(({ label, values }) => ({ label, values: order.map((index) => values[index]!) }));
+  const series = figure.series.map(({ label, values }) => ({
+    label: values.some((value) => Number.isFinite(value)) ? label : `${label} (no value)`,
+    values: order.map((index) => values[index]!),
+  }));
   const [xDomain, yDomain] = [delayDomain(delays), valueDomain(series.flatMap(({ values }) => values))];
   const marks = placeMarks(figure.marks ?? [], linearScale(xDomain, [0, PLOT.width]), PLOT.width);
   const strip = marksHeight(marks);
@@ -135,7 +138,7 @@ function valueDomain(values: readonly number[]): [number, number] {
 function delayAxis({ xAxis }: ScanFigure, domain: [number, number]): SideAxis {
   const scale = linearScale(domain, [0, 1]);
   const { label, unit } = xAxis ?? { label: "Delay", unit: "samples" };
-  const ticks = fullest(10, fitsAcross(PLOT.width), (count) => {
+  const ticks = fullest(10, roomAcross(PLOT.width), (count) => {
     const values = roundTicks(domain, count).filter((tick) => Number.isInteger(tick));
     return values.map((value) => ({ position: scale(value), label: tickLabels([value])[0]! }));
   });
@@ -148,7 +151,7 @@ function valueAxis({ yAxis }: ScanFigure, domain: [number, number], share: numbe
   const readable = axisUnit(Math.max(Math.abs(domain[0]), Math.abs(domain[1])), unit ?? "");
   const scaled: [number, number] = [domain[0] / readable.divisor, domain[1] / readable.divisor];
   const scale = linearScale(scaled, [0, share]);
-  const ticks = fullest(8, fitsAlong(PLOT.height), (count) => {
+  const ticks = fullest(8, roomAlong(PLOT.height), (count) => {
     const values = roundTicks(scaled, count);
     const labels = tickLabels(values);
     return values.map((value, index) => ({ position: scale(value), label: labels[index]! }));
@@ -165,7 +168,7 @@ function timeAxis({ sampleInterval, xAxis }: ScanFigure, domain: [number, number
     (domain[1] * sampleInterval.value) / divisor,
   ];
   const scale = linearScale(times, [0, 1]);
-  const ticks = fullest(10, fitsAcross(PLOT.width), (count) => {
+  const ticks = fullest(10, roomAcross(PLOT.width), (count) => {
     const values = roundTicks(times, count);
     const labels = tickLabels(values);
     return values.map((value, index) => ({ position: scale(value), label: labels[index]! }));

@@ -39,10 +39,11 @@ export interface SheetFigure {
 
 const PANEL_SIDE_MAX = 150;
 const PANEL_GAP = 14;
-const PANEL_TITLE = { size: TEXT.tick, height: 20 } as const;
+const PANEL_TITLE = { size: TEXT.tick, height: 24 } as const;
 const BAR_GAP = 20;
 const BAR_HEIGHT_MAX = 400;
-const COLUMNS_MAX = 6;
+/** Numbers of columns to choose from: the one that leaves fewest places empty, of these the one nearest to the ideal. */
+const COLUMNS = [4, 5, 6] as const;
 const LEGEND_WIDTH = 20 + textWidth("no value", TEXT.tick);
 const FIGURE_WIDTH_MIN = 300;
 
@@ -97,15 +98,30 @@ function gridsOf({ maps, xSize, ySize }: SheetFigure): Grid[] {
   return grids;
 }
 
-function columnsOf({ maps, columns }: SheetFigure): number {
-  if (columns === undefined)
-    return Math.min(COLUMNS_MAX, maps.length <= 4 ? maps.length : Math.ceil(Math.sqrt(maps.length * 1.5)));
-  if (Number.isSafeInteger(columns) && columns >= 1) return Math.min(columns, maps.length);
+function columnsOf({ maps: { length }, columns }: SheetFigure): number {
+  if (columns === undefined) return chooseColumns(length);
+  if (Number.isSafeInteger(columns) && columns >= 1) return Math.min(columns, length);
   throw new PeError("PE_PARAMETER", `Cannot draw contact sheet: ${columns} columns are not a whole number above 0`);
 }
 
+function chooseColumns(count: number): number {
+  if (count <= COLUMNS[0]) return count;
+  if (count <= 6) return 3;
+  const emptyOf = (columns: number): number => Math.ceil(count / columns) * columns - count;
+  const distanceOf = (columns: number): number => Math.abs(columns - Math.sqrt(count * 1.4));
+  const ranked = COLUMNS.toSorted((a, b) => emptyOf(a) - emptyOf(b) || distanceOf(a) - distanceOf(b));
+  return ranked[0]!;
+}
+
+/** Axes of one panel; below it, no label reaches further than half the way to the next panel's. */
 function outerAxes(figure: SheetFigure, panel: { width: number; height: number }): [SideAxis, SideAxis] {
-  return [leftAxis(figure.yAxis, figure.ySize, panel.height), bottomAxis(figure.xAxis, figure.xSize, panel.width)];
+  const bottom = bottomAxis(figure.xAxis, figure.xSize, panel.width);
+  const ticks = bottom.ticks.filter(({ position, label }) => {
+    const half = textWidth(label, TEXT.tick) / 2;
+    const overhang = half - panel.width * Math.min(position, 1 - position);
+    return overhang <= PANEL_GAP / 2 - 2;
+  });
+  return [leftAxis(figure.yAxis, figure.ySize, panel.height), { ...bottom, ticks }];
 }
 
 function panelArea(
