@@ -39,20 +39,20 @@ export async function runOnBarePool(run: BareRun): Promise<void> {
     Math.max(1, Math.floor(FRAME_TARGET_MS / Math.max(run.taskCostMs, 1e-3))),
   );
   const queue = frames(run.tasks, frameTasks);
-  let failure: Error | undefined;
+  const failures: Error[] = [];
   const lane = async (): Promise<void> => {
-    while (failure === undefined && run.signal?.aborted !== true) {
+    while (failures.length === 0 && run.signal?.aborted !== true) {
       const frame = queue.pop();
       if (frame === undefined) return;
       const unblamed = await runFrame(run, frame).catch((error: unknown) => {
-        failure ??= asPeError(error, "PE_OUTPUT_UNWRITABLE", "Cannot store a part");
+        failures.push(asPeError(error, "PE_OUTPUT_UNWRITABLE", "Cannot store a part"));
         return [];
       });
       if (unblamed.length > 0) queue.push([...unblamed]);
     }
   };
   await Promise.all(Array.from({ length: run.pool.threads * FRAMES_PER_THREAD }, lane));
-  if (failure !== undefined) throw failure;
+  if (failures[0] !== undefined) throw failures[0];
 }
 
 /** Last frame first, so that `pop` hands out in order. */

@@ -127,7 +127,7 @@ function axes(maps: Maps, options: FigureOptions): { xAxis: MapAxis; yAxis: MapA
 function axis(name: "x" | "y", label: string | undefined, values: Float64Array | undefined): MapAxis {
   const known = values?.some((value) => Number.isFinite(value)) === true;
   const { text, unit } = splitUnit(label ?? (known ? `${name} variable` : `${name} index`));
-  return { label: text, ...(unit !== undefined && { unit }), ...(known && { values: values! }) };
+  return { label: text, ...(unit !== undefined && { unit }), ...(known && { values }) };
 }
 
 /** `Pump current (mA)` is a label and a unit. */

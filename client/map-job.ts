@@ -110,7 +110,7 @@ async function compute(job: PeJob, work: WorkFolder, options: MapJobOptions): Pr
         taskCostMs: job.costEstimateMs / job.taskCount,
         pool,
         partsFolder: work.partsFolder,
-        store: work.store,
+        store: async (index, result) => await work.store(index, result),
         onFinished: (index, { part, summary }) => {
           ends.set(index, { part: part!.name });
           summaries.push(summary as PeSummary);
@@ -154,7 +154,7 @@ async function publish(
         );
       return bytes;
     },
-    readSlice: work.readPartSlice,
+    readSlice: async (name, offset, into) => await work.readPartSlice(name, offset, into),
   });
   const published = await publishMaps(options.output, {
     xSize: job.manifest.grid.xSize,

@@ -47,7 +47,7 @@ export async function drawMaps(path: string, folder: string, options: PicturesOp
 
 interface Picture {
   readonly name: string;
-  draw(): string;
+  readonly draw: () => string;
 }
 
 function singles(maps: Maps, options: PicturesOptions): Picture[] {
@@ -85,10 +85,10 @@ function namesOf(maps: Maps, names: readonly string[], measure: Measure): string
 }
 
 /** Where the first map is lowest: the most ordered dynamics. */
-function leastCell({ ySize, values }: Maps, name: string): { x: number; y: number } | undefined {
+function leastCell(maps: Maps, name: string): { x: number; y: number } | undefined {
   let least: number | undefined;
-  const map = values(name);
+  const map = maps.values(name);
   for (const [cell, value] of map.entries())
     if (!Number.isNaN(value) && (least === undefined || value < map[least]!)) least = cell;
-  return least === undefined ? undefined : { x: Math.floor(least / ySize), y: least % ySize };
+  return least === undefined ? undefined : { x: Math.floor(least / maps.ySize), y: least % maps.ySize };
 }

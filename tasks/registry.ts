@@ -16,5 +16,5 @@ export async function loadKind(name: string): Promise<Kind<unknown>> {
       `Cannot run a task of kind "${name}": known kinds are ${[...KINDS.keys()].join(", ")}`,
     );
   // Parameters are checked by the kind's own schema before `run` sees them, so the type may be forgotten here.
-  return (await load()) as unknown as Kind<unknown>;
+  return await load();
 }

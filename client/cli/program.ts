@@ -78,8 +78,12 @@ function reportError(error: unknown, console: Console): number {
   if (error instanceof AssertionError) throw error;
   const known = error instanceof PeError ? error : asPeError(error, "PE_UNEXPECTED", "Unexpected error");
   console.stderr(`pe-client: ${oneLine(known.message)} [${known.code}]\n`);
-  if (process.env.PE_TRACE !== undefined) console.stderr(`${String(known.stack)}\n${String(known.cause ?? "")}\n`);
+  if (process.env.PE_TRACE !== undefined) console.stderr(`${traceOf(known)}\n`);
   return known.exit;
+}
+
+function traceOf(error: Error): string {
+  return `${error.stack}${error.cause instanceof Error ? `\ncaused by ${traceOf(error.cause)}` : ""}`;
 }
 
 function reportUsage(error: CommanderError, console: Console): number {

@@ -57,7 +57,7 @@ async function asMaps(path: string): Promise<Maps | undefined> {
 function lookAtMaps(path: string, maps: Maps): Finding {
   try {
     const { xSize, ySize } = maps;
-    const rows = maps.maps.map(({ attributes: _, ...info }) => info);
+    const rows = maps.maps.map(({ attributes, ...info }) => info);
     const lines = rows.map(({ name, order, delay, measure, cellsDone, cellsFailed, sourceDigest }) =>
       [
         name.padEnd(20),
