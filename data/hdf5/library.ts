@@ -249,7 +249,7 @@ function elementOf({ type, size, signed }: Metadata): ElementType | undefined {
   const isFloat = type === CLASS_FLOAT && (size === 4 || size === 8);
   const isInteger = type === CLASS_INTEGER && (size === 1 || size === 2 || size === 4 || size === 8);
   if (!isFloat && !isInteger) return undefined;
-  return { kind: isFloat ? "float" : "integer", signed, bytes: size };
+  return { kind: isFloat ? "float" : "integer", signed: isFloat || signed, bytes: size };
 }
 
 /** Virtual datasets say so. External storage does not: reading one element shows it, since nothing is there. */
