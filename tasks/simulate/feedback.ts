@@ -21,7 +21,6 @@ const ROUND_TRIP_PS = 4500; // tau
 const STEP_PS = 2.5;
 /** Steps from one intensity handed out to the next. */
 const STEPS_PER_INTENSITY = 5;
-export const INTENSITY_INTERVAL_PS = STEP_PS * STEPS_PER_INTENSITY;
 
 const ROUND_TRIP_STEPS = ROUND_TRIP_PS / STEP_PS;
 /** The ring of past fields: a power of two above the round trip. */

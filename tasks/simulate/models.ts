@@ -1,4 +1,5 @@
 /** The two laser models as sources of detected series: one table of axes, transients and detectors. */
+import { PeError } from "../../common/errors.ts";
 import { Random } from "../../common/random.ts";
 import { addNoise, BUTTERWORTH, digitise, follow, lowPass, sample } from "./detector.ts";
 import { feedbackIntensity } from "./feedback.ts";
@@ -91,10 +92,23 @@ export interface Cell {
  * on every machine, in whatever shard, thread or order it is computed.
  *
  * @returns Multiples of the converter's step, as an oscilloscope would store them; shape `[samples]`.
+ * @throws {PeError} `PE_PARAMETER` where the variables lie so far out that the integration diverges.
  * @example
  * simulateSeries("feedback", { x: 0, y: 0, xVariable: 1.1, yVariable: 20 }, 5000, 1);
  */
 export function simulateSeries(model: ModelName, cell: Cell, samples: number, seed: number): Float64Array {
   const chance = { laser: new Random(seed, cell.x, cell.y, 0), detector: new Random(seed, cell.x, cell.y, 1) };
-  return MODELS[model].simulate(cell.xVariable, cell.yVariable, samples, chance);
+  const series = MODELS[model].simulate(cell.xVariable, cell.yVariable, samples, chance);
+  // A field that is no number stays so to the end.
+  if (!Number.isFinite(series.at(-1))) throw diverges(model, cell);
+  return series;
+}
+
+function diverges(model: ModelName, { x, y, xVariable, yVariable }: Cell): PeError {
+  const place = `${MODELS[model].x.name} ${xVariable}, ${MODELS[model].y.name} ${yVariable}`;
+  return new PeError(
+    "PE_PARAMETER",
+    `Cannot simulate cell ${x},${y}: the integration diverges at ${place}; choose a narrower sweep`,
+    { details: { x, y, xVariable, yVariable } },
+  );
 }

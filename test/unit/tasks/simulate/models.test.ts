@@ -40,6 +40,16 @@ describe("simulateSeries()", () => {
     expect(simulateSeries("feedback", FEEDBACK, 100, 1)).toEqual(long.slice(0, 100));
   });
 
+  it("simulateSeries() refuses variables at which the integration diverges", () => {
+    for (const [model, far] of [
+      ["feedback", { ...FEEDBACK, yVariable: 1e6 }],
+      ["feedback", { ...FEEDBACK, xVariable: 1e9 }],
+      ["injection", { ...INJECTION, xVariable: 1e6 }],
+      ["injection", { ...INJECTION, yVariable: -1e4 }],
+    ] as const)
+      expect(() => simulateSeries(model, far, 10, 1)).toThrow(/cell 3,5: the integration diverges at .*narrower sweep/);
+  });
+
   it("simulateSeries() gives readings on the steps of the converter: 14 bits with feedback, 8 with injection", () => {
     for (const value of simulateSeries("feedback", FEEDBACK, 500, 1))
       expect(Number.isInteger((value + 0.5) * 4096)).toBe(true);
