@@ -20,7 +20,7 @@ const SCALE_DEFAULT = 3;
 const SVG_DOTS_PER_INCH = 96;
 /** A side of a PNG: beyond this, memory and viewers give out. */
 const SIDE_PIXELS_MAX = 16_384;
-const FONT_FILES = ["400Regular/Arimo_400Regular.ttf", "700Bold/Arimo_700Bold.ttf"] as const;
+const SIDE_PIXELS_MIN = 16;
 
 const require = createRequire(import.meta.url);
 
@@ -35,7 +35,7 @@ const require = createRequire(import.meta.url);
  * await writeFile("map.png", svgToPng(renderMap(figure), { scale: 2 }));
  */
 export function svgToPng(svg: string, { scale, width }: PngOptions = {}): Uint8Array {
-  const { Resvg } = loadResvg();
+  const { Resvg, fontFiles } = loadRasteriser();
   const fitTo =
     width === undefined
       ? ({ mode: "zoom", value: scale ?? SCALE_DEFAULT } as const)
@@ -43,7 +43,7 @@ export function svgToPng(svg: string, { scale, width }: PngOptions = {}): Uint8A
   if (!(fitTo.value > 0) || !Number.isFinite(fitTo.value)) {
     throw new PeError("PE_PARAMETER", `Cannot draw PNG: a ${fitTo.mode} of ${fitTo.value} is not a positive number`);
   }
-  const font = { fontFiles: fontFiles(), loadSystemFonts: false, defaultFontFamily: "Arimo", sansSerifFamily: "Arimo" };
+  const font = { fontFiles, loadSystemFonts: false, defaultFontFamily: "Arimo", sansSerifFamily: "Arimo" };
   let picture: resvg.Resvg;
   try {
     picture = new Resvg(svg, { fitTo, font, background: "#ffffff" });
@@ -53,27 +53,32 @@ export function svgToPng(svg: string, { scale, width }: PngOptions = {}): Uint8A
   }
   const zoom = fitTo.mode === "zoom" ? fitTo.value : fitTo.value / picture.width;
   const side = Math.max(picture.width, picture.height) * zoom;
-  if (side > SIDE_PIXELS_MAX) {
-    const found = `${Math.round(side)} pixels on its longer side`;
-    throw new PeError("PE_PARAMETER", `Cannot draw PNG: ${found} are more than ${SIDE_PIXELS_MAX}; lower the scale`);
+  if (side > SIDE_PIXELS_MAX || side < SIDE_PIXELS_MIN) {
+    const found = `Cannot draw PNG: ${Math.round(side)} pixels on its longer side`;
+    throw new PeError(
+      "PE_PARAMETER",
+      `${found} are not from ${SIDE_PIXELS_MIN} to ${SIDE_PIXELS_MAX}; change the scale`,
+    );
   }
   return withResolution(picture.render().asPng(), SVG_DOTS_PER_INCH * zoom);
 }
 
+interface Rasteriser {
+  readonly Resvg: typeof resvg.Resvg;
+  readonly fontFiles: string[];
+}
+
 /** Loaded when first needed: SVG figures, and everything else, work where resvg does not. */
-function loadResvg(): typeof resvg {
+function loadRasteriser(): Rasteriser {
   try {
-    const loaded: typeof resvg = require("@resvg/resvg-js");
-    return loaded;
+    const { Resvg }: typeof resvg = require("@resvg/resvg-js");
+    const regular = require.resolve("@expo-google-fonts/arimo/400Regular/Arimo_400Regular.ttf");
+    const bold = require.resolve("@expo-google-fonts/arimo/700Bold/Arimo_700Bold.ttf");
+    return { Resvg, fontFiles: [regular, bold] };
   } catch (error) {
     const machine = `${process.platform} ${process.arch}`;
     const advice = "run npm ci again without leaving out optional dependencies, or write SVG instead";
-    throw new PeError("PE_PICTURE_UNAVAILABLE", `Cannot draw PNG: resvg does not load on ${machine}; ${advice}`, {
-      cause: error,
-    });
+    const message = `Cannot draw PNG: resvg or its font does not load on ${machine}; ${advice}`;
+    throw new PeError("PE_PICTURE_UNAVAILABLE", message, { cause: error });
   }
-}
-
-function fontFiles(): string[] {
-  return FONT_FILES.map((file) => require.resolve(`@expo-google-fonts/arimo/${file}`));
 }

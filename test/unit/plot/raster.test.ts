@@ -123,6 +123,7 @@ describe("svgToPng()", () => {
     expect(() => svgToPng("<svg")).toThrow(/Cannot draw PNG: the text is no SVG/u);
     expect(() => svgToPng(FIGURE, { scale: 0 })).toThrow(/not a positive number/u);
     expect(() => svgToPng(FIGURE, { scale: Infinity })).toThrow(/not a positive number/u);
-    expect(() => svgToPng(FIGURE, { width: 100_000 })).toThrow(/more than 16384/u);
+    expect(() => svgToPng(FIGURE, { width: 100_000 })).toThrow(/not from 16 to 16384/u);
+    expect(() => svgToPng(FIGURE, { scale: 1e-6 })).toThrow(/not from 16 to 16384/u);
   });
 });
