@@ -14,6 +14,8 @@ export interface FigureOptions {
   /** Range of the colour bar; the range of the values by default. */
   readonly range?: { readonly min: number; readonly max: number };
   readonly note?: string;
+  /** Delays to point out in a scan. */
+  readonly marks?: readonly { readonly delay: number; readonly label: string }[];
 }
 
 const MEASURE_LABELS: Readonly<Record<Measure, string>> = {
@@ -80,6 +82,7 @@ export function scanFigure(
     title: `Cell (${x}, ${y})`,
     ...cellSubtitle(maps, cell, options),
     ...(options.note !== undefined && { note: options.note }),
+    ...(options.marks !== undefined && { marks: options.marks }),
     ...(options.intervalSeconds !== undefined && { sampleInterval: { value: options.intervalSeconds, unit: "s" } }),
     yAxis: { label: MEASURE_LABELS[measure] },
   });
@@ -119,8 +122,8 @@ function look({ colours, note }: FigureOptions): { colours?: ColourTable; note?:
 function axes(maps: Maps, options: FigureOptions): { xAxis: MapAxis; yAxis: MapAxis } {
   const coordinates = maps.coordinates();
   const { xSize, ySize } = maps;
-  const alongX = coordinates && meanAlong(xSize, ySize, (x, y) => coordinates.x[x * ySize + y]!);
-  const alongY = coordinates && meanAlong(ySize, xSize, (y, x) => coordinates.y[x * ySize + y]!);
+  const alongX = coordinates && positionsAlong(xSize, ySize, (x, y) => coordinates.x[x * ySize + y]!);
+  const alongY = coordinates && positionsAlong(ySize, xSize, (y, x) => coordinates.y[x * ySize + y]!);
   return { xAxis: axis("x", options.xLabel, alongX), yAxis: axis("y", options.yLabel, alongY) };
 }
 
@@ -136,14 +139,26 @@ function splitUnit(label: string): { text: string; unit: string | undefined } {
   return { text: match?.[1] ?? label, unit: match?.[2] };
 }
 
-/** Position of each row or column: the mean of what its cells say, NaN where none says anything. */
-function meanAlong(size: number, across: number, at: (along: number, across: number) => number): Float64Array {
-  return Float64Array.from({ length: size }, (_, along) => {
-    const known = Array.from({ length: across }, (_cell, place) => at(along, place)).filter((value) =>
-      Number.isFinite(value),
-    );
-    return known.length === 0 ? NaN : known.reduce((sum, value) => sum + value, 0) / known.length;
-  });
+/**
+ * Position of each row or column: the mean of what its cells say, NaN where none says anything. Undefined where cells of
+ * one row lie further apart than half the way to the next row: then the axis has no positions of its own.
+ */
+function positionsAlong(
+  size: number,
+  across: number,
+  at: (along: number, across: number) => number,
+): Float64Array | undefined {
+  const positions = new Float64Array(size).fill(NaN);
+  let spread = 0;
+  for (let along = 0; along < size; along++) {
+    const known = Array.from({ length: across }, (_, place) => at(along, place)).filter(Number.isFinite);
+    if (known.length === 0) continue;
+    positions[along] = known.reduce((sum, value) => sum + value, 0) / known.length;
+    spread = Math.max(spread, Math.max(...known) - Math.min(...known));
+  }
+  const known = positions.filter(Number.isFinite);
+  const step = (Math.max(...known) - Math.min(...known)) / Math.max(1, known.length - 1);
+  return spread > step / 2 ? undefined : positions;
 }
 
 function cellSubtitle(

@@ -7,7 +7,7 @@ import { ContentExchange } from "./content-exchange.ts";
 import type { DeliveredFrame, Frame, ToPool } from "./frame.ts";
 
 /** Inputs kept for threads that share them; the least recently used go first. */
-const CONTENT_CACHE_BYTES_MAX = 2 ** 30;
+const CONTENT_CACHE_BYTES_MAX = 256 * 2 ** 20;
 
 /** How one task of a frame ended. */
 export type TaskOutcome =
