@@ -4,16 +4,7 @@ import { digitAlone, digits } from "./digits";
 import { addKeys, addKeysToCounts, addKeysToHit, flush, UNFLUSHED_MAX } from "./histogram";
 import { keys } from "./keys";
 import {
-  BLOCK,
-  COUNTS,
-  COUNTS_STRIDE,
-  COUNTS_USED,
-  DIGITS_MAX,
-  factorial,
-  FREE,
-  HIT_KEYS,
-  ORDER_MAX,
-  SUMS,
+  BLOCK, COUNTS, COUNTS_STRIDE, COUNTS_USED, DIGITS_MAX, factorial, FREE, HIT_KEYS, ORDER_MAX, SEGMENTS, SUMS,
 } from "./layout";
 
 /** Element types of the series as it lies in memory. */
@@ -23,7 +14,9 @@ const INT32 = 2;
 const FLOAT32 = 3;
 
 let type: i32 = 0;
+/** Where sample 0 is, or would be: of a segment, only its own samples are there. */
 let series: usize = 0;
+let segments: i32 = 0;
 let length: i32 = 0;
 let delay: i32 = 0;
 
@@ -32,11 +25,30 @@ export function free(): usize {
   return FREE;
 }
 
-/** Takes a series of `count` samples at `address`; 64 KiB before it and 256 bytes behind it must exist. */
-export function setSeries(elementType: i32, address: usize, count: i32): void {
+/** Begins a series of `count` samples, whose segments follow. */
+export function beginSeries(elementType: i32, count: i32): void {
   type = elementType;
-  series = address;
   length = count;
+  segments = 0;
+}
+
+/**
+ * Windows that end before `stop`, and not in a segment before, are found where sample 0 would be at `address`;
+ * 64 KiB before a segment's samples and 256 bytes behind them must exist.
+ */
+export function addSegment(address: usize, stop: i32): void {
+  const segment = SEGMENTS + ((<usize>segments) << 3);
+  store<usize>(segment, address);
+  store<i32>(segment, stop, 4);
+  segments++;
+}
+
+/** Chooses the segment of the windows that end at `end` and after; returns how many, at most BLOCK. */
+function beginBlock(end: i32): i32 {
+  let segment = SEGMENTS;
+  while (load<i32>(segment, 4) <= end) segment += 8;
+  series = load<usize>(segment);
+  return min(BLOCK, load<i32>(segment, 4) - end);
 }
 
 function findDigits(order: i32, from: i32, count: i32): void {
@@ -71,8 +83,8 @@ function countDense(order: i32): void {
   const bins = factorial(order);
   memory.fill(COUNTS + <usize>order * COUNTS_STRIDE, 0, (<usize>bins) << 2);
   let unflushed = 0;
-  for (let end = (order - 1) * delay; end < length; end += BLOCK) {
-    const count = min(BLOCK, length - end);
+  for (let end = (order - 1) * delay, count = 0; end < length; end += count) {
+    count = beginBlock(end);
     if (unflushed + count > UNFLUSHED_MAX) {
       flush(order);
       unflushed = 0;
@@ -87,8 +99,8 @@ function countDense(order: i32): void {
 /** From order + 1, and the windows that end in the last `delay` samples: they begin no longer window. */
 function countMarginal(order: i32): void {
   marginal(order, factorial(order));
-  for (let end = max((order - 1) * delay, length - delay); end < length; end += BLOCK) {
-    const count = min(BLOCK, length - end);
+  for (let end = max((order - 1) * delay, length - delay), count = 0; end < length; end += count) {
+    count = beginBlock(end);
     findKeys(order, end, count);
     addKeysToCounts(order, count);
   }
@@ -98,8 +110,8 @@ function countMarginal(order: i32): void {
 function countHit(order: i32): i32 {
   let target = HIT_KEYS;
   const first = (order - 1) * delay;
-  for (let end = first; end < length; end += BLOCK) {
-    const count = min(BLOCK, length - end);
+  for (let end = first, count = 0; end < length; end += count) {
+    count = beginBlock(end);
     findKeys(order, end, count);
     addKeysToHit(order, count, target);
     target += (<usize>count) << 1;
@@ -136,3 +148,5 @@ export function countAllBins(delaySamples: i32, order: i32): void {
 }
 
 export { flip8, flip16 } from "./flip";
+export { findRange, narrowCodes, quantiseLinear } from "./quantise";
+export { quantiseRank } from "./rank";

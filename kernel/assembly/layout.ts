@@ -33,10 +33,16 @@ export const TERMS_STRIDE: usize = 0x10000;
 export const TERMS_LENGTH: u32 = 8192;
 /** Which of those tables are filled, a byte each. */
 export const TERMS_FILLED: usize = 0x1f0200;
+/** Address and last window end of each segment. */
+export const SEGMENTS: usize = 0x1f0400;
 /** Keys of a series that has fewer windows than bins, u16. */
 export const HIT_KEYS: usize = 0x400000;
+/** One sample of each code, f64. */
+export const LEVELS: usize = 0x420000;
+/** Where each bucket of a ranking ends, u32; a word below is used too. */
+export const BUCKET_ENDS: usize = 0x4a0100;
 /** The series, and what quantisation needs, begin here; digits of windows that reach before it read what lies below. */
-export const FREE: usize = 0x420000;
+export const FREE: usize = 0x4f0000;
 
 /** Distances of the sub-histograms, for orders to 7 and for order 8; again with different low 12 bits. */
 export const BINS_STRIDE: usize = 0x2840;

@@ -1,10 +1,9 @@
 /** The fast path: WebAssembly SIMD. */
 import type { CountsVisitor, PatternCounter } from "../counter.ts";
 import { FACTORIALS } from "../pattern-codes.ts";
-import { firstNonFinite } from "../series.ts";
 import type { Series } from "../series.ts";
+import { loadSeries } from "./load.ts";
 import { startModule } from "./module.ts";
-import type { KernelModule } from "./module.ts";
 
 /** Must be those of kernel/assembly/layout.ts. */
 const COUNTS = 0x80000;
@@ -15,30 +14,19 @@ const COUNTS_USED = 0x1f0100;
 /** Keys of order 9 do not fit 16 bits. */
 export const FAST_ORDER_MAX = 8;
 
-const PAGE_BYTES = 65_536;
-/** Digits are computed in whole vectors, so samples a little before and behind the series are read. */
-const MARGIN_BYTES = PAGE_BYTES;
-
-/** Element types as the module numbers them. */
-const TYPES = { i8: 0, i16: 1, i32: 2, f32: 3, f64: 4 } as const;
-
 export function createWasmCounter(): PatternCounter {
   const module = startModule();
-  let sumsView = new Float64Array(module.memory.buffer, SUMS, 16);
-  let usedView = new Int32Array(module.memory.buffer, COUNTS_USED, 16);
+  // Made anew when the memory has grown, which detaches the old ones.
+  let sumsView = new Float64Array(0);
+  let usedView = new Int32Array(0);
 
-  const load = (series: Series): number => {
-    const index = firstNonFinite(series);
-    if (index >= 0) return index;
-    const address = module.free() + MARGIN_BYTES;
-    if (reserve(module, address + series.byteLength + MARGIN_BYTES)) {
+  const load = (series: Series, delays: number, spanMax: number): number => {
+    const index = series.length === 0 ? -1 : loadSeries(module, series, delays, spanMax);
+    if (sumsView.buffer !== module.memory.buffer) {
       sumsView = new Float64Array(module.memory.buffer, SUMS, 16);
       usedView = new Int32Array(module.memory.buffer, COUNTS_USED, 16);
     }
-    const bytes = new Uint8Array(series.buffer, series.byteOffset, series.byteLength);
-    new Uint8Array(module.memory.buffer).set(bytes, address);
-    module.setSeries(comparable(module, series, address), address, series.length);
-    return -1;
+    return index;
   };
 
   const countsOf = (order: number, length: number): Uint32Array =>
@@ -59,21 +47,4 @@ export function createWasmCounter(): PatternCounter {
   };
 
   return { load, count, countsByIndex };
-}
-
-/** Makes the series at `address` one that SIMD compares: unsigned integers become signed in the same order. */
-function comparable(module: KernelModule, series: Series, address: number): number {
-  if (series instanceof Float64Array) return TYPES.f64;
-  if (series instanceof Float32Array) return TYPES.f32;
-  if (series instanceof Int32Array) return TYPES.i32;
-  if (series instanceof Uint16Array) module.flip16(address, series.byteLength);
-  if (series instanceof Uint8Array) module.flip8(address, series.byteLength);
-  return series.BYTES_PER_ELEMENT === 2 ? TYPES.i16 : TYPES.i8;
-}
-
-/** Whether the memory had to grow, which detaches every view of it. */
-function reserve({ memory }: KernelModule, bytes: number): boolean {
-  const missing = bytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-  return missing > 0;
 }

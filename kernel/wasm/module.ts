@@ -19,9 +19,17 @@ export interface KernelModule {
   readonly memory: Memory;
   /** Addresses in `memory`; the layout is the module's own. */
   free(): number;
-  setSeries(type: number, address: number, length: number): void;
+  beginSeries(type: number, length: number): void;
+  addSegment(address: number, stop: number): void;
   flip8(address: number, bytes: number): void;
   flip16(address: number, bytes: number): void;
+  /** False when one of the float64 is not finite; else what the quantisers below start from. */
+  findRange(series: number, length: number): number;
+  /** Whether the samples lie on at most `levels` evenly spaced levels; then their i16 codes are at `codes`. */
+  quantiseLinear(series: number, codes: number, length: number, levels: number): number;
+  narrowCodes(codes: number, bytes: number, length: number): void;
+  /** Whether ranking paid; then the i16 ranks are at `codes`. */
+  quantiseRank(series: number, codes: number, length: number): number;
   /** Bit m of `orders` asks for order m; each must have a window. */
   count(delay: number, orders: number): void;
   /** Counts of one order in all its bins, however few its windows. */
