@@ -1,0 +1,107 @@
+/** Runs the built pe-client as a user does: a process of its own, its streams, its exit status. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterEach, expect } from "vitest";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/client/cli/main.js", import.meta.url));
+
+/** No command of these tests takes a tenth of this: whoever reaches it hangs, and is killed and told. */
+const HANG_MS = 120_000;
+
+export interface ClientOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** User to run as; only root may choose. */
+  readonly uid?: number;
+}
+
+export interface Outcome {
+  /** `null` when a signal ended it. */
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningClient {
+  readonly child: ChildProcess;
+  readonly outcome: Promise<Outcome>;
+  /** Resolves when stderr holds `text`. Rejects when the process ends without having said it. */
+  said(text: string): Promise<void>;
+}
+
+const alive = new Set<ChildProcess>();
+
+afterEach(() => {
+  const left = [...alive].map(({ pid, spawnargs }) => `${pid}: ${spawnargs.slice(2).join(" ")}`);
+  for (const child of alive) child.kill("SIGKILL");
+  expect(left, "processes that a test left behind").toEqual([]);
+});
+
+export function startClient(args: readonly string[], options: ClientOptions = {}): RunningClient {
+  if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: run npm run build first`);
+  const { cwd, env = {}, uid } = options;
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    ...(cwd !== undefined && { cwd }),
+    ...(uid !== undefined && { uid, gid: uid }),
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  alive.add(child);
+  const output = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    child[stream].setEncoding("utf8");
+    child[stream].on("data", (text: string) => (output[stream] += text));
+  }
+  const hang = setTimeout(() => child.kill("SIGABRT"), HANG_MS);
+  const outcome = new Promise<Outcome>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => {
+      clearTimeout(hang);
+      alive.delete(child);
+      resolve({ status, signal, ...output });
+    });
+  });
+  const said = async (text: string): Promise<void> => {
+    await new Promise<void>((resolve, reject) => {
+      const look = (): void => (output.stderr.includes(text) ? resolve() : undefined);
+      child.stderr.on("data", look);
+      child.on("close", () => reject(new Error(`it ended without saying "${text}": ${output.stderr}`)));
+      look();
+    });
+  };
+  return { child, outcome, said };
+}
+
+export async function runClient(args: readonly string[], options?: ClientOptions): Promise<Outcome> {
+  return await startClient(args, options).outcome;
+}
+
+/** Runs a command that must succeed. */
+export async function runWell(args: readonly string[], options?: ClientOptions): Promise<Outcome> {
+  const outcome = await runClient(args, options);
+  expect(outcome.status, `pe-client ${args.join(" ")}: ${outcome.stderr}`).toBe(0);
+  return outcome;
+}
+
+/** Runs a command that must fail as the table of errors says, in one line, with nothing on stdout. */
+export async function expectError(
+  args: readonly string[],
+  code: string,
+  status: number,
+  options?: ClientOptions,
+): Promise<string> {
+  const outcome = await runClient(args, options);
+  const said = `pe-client ${args.join(" ")} said: ${outcome.stderr}`;
+  const lines = outcome.stderr.split("\n").filter((line) => line.startsWith("pe-client: "));
+  expect(lines, said).toHaveLength(1);
+  expect(lines[0], said).toMatch(/^pe-client: \S.*\S \[[A-Z_]+\]$/);
+  expect(lines[0], said).toContain(`[${code}]`);
+  expect(outcome.stderr.endsWith(`${lines[0]}\n`), said).toBe(true);
+  expect(outcome.stderr, said).not.toMatch(/^\s+at /m);
+  expect(outcome.status, said).toBe(status);
+  expect(outcome.stdout, said).toBe("");
+  return lines[0]!;
+}
