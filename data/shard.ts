@@ -144,7 +144,7 @@ function lengthOf(shape: readonly number[] | undefined): number | undefined {
 
 function indexOf(shard: string, dataset: string, attributes: Attributes, attribute: string): number | PeError {
   const value = attributes.get(attribute);
-  if (value === undefined) return layout(shard, dataset, `has no attribute ${attribute}`);
+  if (value === undefined) return layout(shard, dataset, `has no number as attribute ${attribute}`);
   const index = numberOf(value);
   if (index === undefined || !Number.isInteger(index) || index < 0 || index > INDEX_MAX)
     return layout(shard, dataset, `has ${attribute} = ${value}; expected a whole number from 0 to ${INDEX_MAX}`);

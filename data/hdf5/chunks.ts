@@ -3,7 +3,7 @@
  * HDF5 File Format Specification 3.0, section III.A.1.
  */
 import type { ByteSource } from "./bytes.ts";
-import { requirePlain, signatureIs, uint64 } from "./not-plain.ts";
+import { requirePlain, signatureIs, uint64, UNDEFINED_ADDRESS } from "./not-plain.ts";
 
 export interface Chunk {
   readonly address: number;
@@ -16,16 +16,16 @@ export interface Chunk {
 const LEVEL_MAX = 32;
 
 /**
- * Chunks in order of their place, which is complete: `length` elements in chunks of `chunkLength`.
+ * Chunks in order of their place: `length` elements in chunks of `chunkLength`. Undefined where one was never written.
  *
  * @param rank Dimensions of the dataset; all but the first have length 1.
- * @throws {NotPlain} when one is missing, twice there or out of place, and errors of `bytes`
+ * @throws {NotPlain} when one is twice there or out of place, and errors of `bytes`
  */
 export function readChunks(
   bytes: ByteSource,
   treeAddress: number,
   { rank, length, chunkLength }: { rank: number; length: number; chunkLength: number },
-): Chunk[] {
+): Chunk[] | undefined {
   requirePlain(chunkLength > 0, "chunks without elements");
   const count = Math.ceil(length / chunkLength);
   // Each takes more than 32 bytes of the tree.
@@ -41,8 +41,12 @@ export function readChunks(
     requirePlain(level < parentLevel, "a B-tree that does not descend");
     const used = header.getUint16(6, true);
     const body = bytes.block(address + 24, used * (keyBytes + 8));
+    // One key more than children: the library finds a chunk between two keys only.
+    const end = bytes.block(address + 24 + used * (keyBytes + 8), keyBytes);
     for (let child = 0; child < used; child++) {
       const at = child * (keyBytes + 8);
+      const next = child + 1 < used ? uint64(body, at + keyBytes + 16) : uint64(end, 8);
+      requirePlain(uint64(body, at + 8) <= next, "keys that do not ascend");
       const below = uint64(body, at + keyBytes);
       if (level > 0) {
         descend(below, level);
@@ -55,9 +59,7 @@ export function readChunks(
       chunks[place] = { address: below, bytes: body.getUint32(at, true), skipped: body.getUint32(at + 4, true) };
     }
   }
-  if (count > 0) descend(treeAddress, LEVEL_MAX);
-  return chunks.map((chunk) => {
-    requirePlain(chunk !== undefined, "a chunk that was never written");
-    return chunk;
-  });
+  if (count > 0 && treeAddress !== UNDEFINED_ADDRESS) descend(treeAddress, LEVEL_MAX);
+  const written = chunks.filter((chunk) => chunk !== undefined);
+  return written.length === count ? written : undefined;
 }

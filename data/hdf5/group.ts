@@ -19,10 +19,11 @@ const ENTRY_BYTES = 40;
 /** Cached information in an entry: 0 nothing, 1 a group's. 2 is a soft link, which the library handles. */
 const CACHE_GROUP = 1;
 
-/** Entries in file order. @throws {NotPlain} and errors of `bytes` */
+/** Entries ascending by the bytes of their names. @throws {NotPlain} and errors of `bytes` */
 export function readGroup(bytes: ByteSource, treeAddress: number, heapAddress: number): GroupEntry[] {
   const names = readHeap(bytes, heapAddress);
   const entries: GroupEntry[] = [];
+  let last: Uint8Array = new Uint8Array(0);
   let nodes = 0;
   function descend(address: number, parentLevel: number): void {
     requirePlain(++nodes <= NODES_MAX, "too many nodes in a group");
@@ -35,23 +36,27 @@ export function readGroup(bytes: ByteSource, treeAddress: number, heapAddress: n
     for (let child = 0; child < used; child++) {
       const below = uint64(body, 8 + child * 16);
       if (level > 0) descend(below, level);
-      else readSymbols(bytes, below, names, entries);
+      else readSymbols(below);
+    }
+  }
+  function readSymbols(address: number): void {
+    const header = bytes.block(address, 8);
+    requirePlain(signatureIs(header, "SNOD") && header.getUint8(4) === 1, "a group without its symbols");
+    const count = header.getUint16(6, true);
+    const body = bytes.block(address + 8, count * ENTRY_BYTES);
+    for (let index = 0; index < count; index++) {
+      const at = index * ENTRY_BYTES;
+      requirePlain(body.getUint32(at + 16, true) <= CACHE_GROUP, "a soft link");
+      const raw = nameAt(names, uint64(body, at));
+      requirePlain(Buffer.compare(last, raw) < 0, "names that do not ascend");
+      last = raw;
+      const name = textOf(raw);
+      requirePlain(!name.includes("\ufffd"), "a name that is not UTF-8");
+      entries.push({ name, headerAddress: uint64(body, at + 8) });
     }
   }
   descend(treeAddress, LEVEL_MAX);
   return entries;
-}
-
-function readSymbols(bytes: ByteSource, address: number, names: Uint8Array, entries: GroupEntry[]): void {
-  const header = bytes.block(address, 8);
-  requirePlain(signatureIs(header, "SNOD") && header.getUint8(4) === 1, "a group without its symbols");
-  const count = header.getUint16(6, true);
-  const body = bytes.block(address + 8, count * ENTRY_BYTES);
-  for (let index = 0; index < count; index++) {
-    const at = index * ENTRY_BYTES;
-    requirePlain(body.getUint32(at + 16, true) <= CACHE_GROUP, "a soft link");
-    entries.push({ name: nameAt(names, uint64(body, at)), headerAddress: uint64(body, at + 8) });
-  }
 }
 
 function readHeap(bytes: ByteSource, address: number): Uint8Array {
@@ -61,10 +66,10 @@ function readHeap(bytes: ByteSource, address: number): Uint8Array {
   return new Uint8Array(segment.buffer, segment.byteOffset, segment.byteLength);
 }
 
-function nameAt(names: Uint8Array, offset: number): string {
+function nameAt(names: Uint8Array, offset: number): Uint8Array {
   const end = offset < names.length ? names.indexOf(0, offset) : -1;
   requirePlain(end > offset, "a name outside its heap");
-  return textOf(names.subarray(offset, end));
+  return names.subarray(offset, end);
 }
 
 /** UTF-8; also from memory that threads share. */

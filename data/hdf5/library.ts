@@ -21,6 +21,8 @@ const CLASS_INTEGER = 0;
 const CLASS_FLOAT = 1;
 const CLASS_STRING = 3;
 const FILTER_NBIT = 5;
+/** Identifiers from here on are filters that come as plug-ins, which the library does not have. */
+const FILTER_PLUGIN_MIN = 256;
 
 type Module = Awaited<typeof H5wasm.ready>;
 type Metadata = H5wasm.Metadata;
@@ -124,7 +126,7 @@ export async function openWithLibrary(source: Source): Promise<LibraryFile> {
         shape: metadata.shape ?? undefined,
         element: filters.some(({ id: filter }) => filter === FILTER_NBIT) ? undefined : elementOf(metadata),
         attributes: attributes(path),
-        refusal: refusalOf(library, id, path, metadata),
+        refusal: pluginRefusal(filters) ?? refusalOf(library, id, path, metadata),
       };
     },
     readBytes: (path) => guarded(() => readBytes(module, id, path)),
@@ -250,6 +252,12 @@ function elementOf({ type, size, signed }: Metadata): ElementType | undefined {
   const isInteger = type === CLASS_INTEGER && (size === 1 || size === 2 || size === 4 || size === 8);
   if (!isFloat && !isInteger) return undefined;
   return { kind: isFloat ? "float" : "integer", signed: isFloat || signed, bytes: size };
+}
+
+function pluginRefusal(filters: readonly H5wasm.Filter[]): string | undefined {
+  const plugin = filters.find(({ id }) => id >= FILTER_PLUGIN_MIN);
+  if (plugin === undefined) return undefined;
+  return `needs the filter "${plugin.name || plugin.id}", which this program does not have; store it with gzip`;
 }
 
 /** Virtual datasets say so. External storage does not: reading one element shows it, since nothing is there. */

@@ -17,7 +17,9 @@ export interface StoredType {
 
 const CLASS_INTEGER = 0;
 const CLASS_FLOAT = 1;
+const CLASS_TIME = 2;
 const CLASS_STRING = 3;
+const CLASS_LAST = 10;
 
 /** Properties of IEEE floats: bit offset, precision, exponent location and size, mantissa location and size, bias. */
 const FLOAT64 = [0, 64, 52, 11, 0, 52, 1023];
@@ -26,10 +28,14 @@ const FLOAT32 = [0, 32, 23, 8, 0, 23, 127];
 export function parseDatatype(view: DataView): StoredType {
   const classAndVersion = view.getUint8(0);
   const typeClass = classAndVersion & 0x0f;
+  const version = classAndVersion >> 4;
+  requirePlain(version >= 1 && version <= 3 && typeClass <= CLASS_LAST, "a type of another version");
   const bits = view.getUint8(1);
   const bytes = view.getUint32(4, true);
   const other = { bytes, element: undefined, bigEndian: false, isText: typeClass === CLASS_STRING };
-  if (typeClass === CLASS_INTEGER && isWidth(bytes)) {
+  requirePlain(typeClass !== CLASS_TIME, "times");
+  if (typeClass === CLASS_INTEGER) {
+    requirePlain(isWidth(bytes), "integers of another width");
     const isWhole = view.getUint16(8, true) === 0 && view.getUint16(10, true) === bytes * 8;
     requirePlain(isWhole, "integers that do not fill their bytes");
     return {
@@ -67,7 +73,12 @@ export function parseDataspace(view: DataView): number[] | undefined {
 export type Layout =
   | { readonly kind: "compact"; readonly view: DataView }
   | { readonly kind: "contiguous"; readonly address: number; readonly bytes: number }
-  | { readonly kind: "chunked"; readonly treeAddress: number; readonly chunk: readonly number[] };
+  | {
+      readonly kind: "chunked";
+      readonly treeAddress: number;
+      readonly chunk: readonly number[];
+      readonly elementBytes: number;
+    };
 
 export function parseLayout(view: DataView): Layout {
   requirePlain(view.getUint8(0) === 3, "a layout of another version");
@@ -82,13 +93,23 @@ export function parseLayout(view: DataView): Layout {
   // The last dimension is the width of an element.
   const dimensions = view.getUint8(2) - 1;
   const chunk = Array.from({ length: dimensions }, (_, dimension) => view.getUint32(11 + dimension * 4, true));
-  return { kind: "chunked", treeAddress: uint64(view, 3), chunk };
+  return {
+    kind: "chunked",
+    treeAddress: uint64(view, 3),
+    chunk,
+    elementBytes: view.getUint32(11 + dimensions * 4, true),
+  };
 }
 
 export const FILTER = { deflate: 1, shuffle: 2, fletcher32: 3 } as const;
 
-/** Identifiers in the order in which the writer applied them. @throws {NotPlain} for any that is not in `FILTER` */
-export function parseFilters(view: DataView): number[] {
+/**
+ * Identifiers in the order in which the writer applied them.
+ *
+ * @param width Bytes of an element, by which shuffle must say that it shuffled.
+ * @throws {NotPlain} for any that is not in `FILTER`
+ */
+export function parseFilters(view: DataView, width: number): number[] {
   const version = view.getUint8(0);
   requirePlain(version === 1 || version === 2, "filters of another version");
   const count = view.getUint8(1);
@@ -101,7 +122,10 @@ export function parseFilters(view: DataView): number[] {
     // Version 2 leaves out the name of the filters that all readers know, and the padding.
     const nameBytes = version === 1 ? view.getUint16(at + 2, true) : 0;
     const values = view.getUint16(at + (version === 1 ? 6 : 4), true);
-    at += (version === 1 ? 8 + padded(nameBytes) : 6) + (values + (version === 1 ? values % 2 : 0)) * 4;
+    at += version === 1 ? 8 + padded(nameBytes) : 6;
+    const isKnown = id !== FILTER.shuffle || (values === 1 && view.getUint32(at, true) === width);
+    requirePlain(isKnown, "elements shuffled by another width");
+    at += (values + (version === 1 ? values % 2 : 0)) * 4;
   }
   return filters;
 }
@@ -121,6 +145,7 @@ export function parseAttribute(view: DataView): { name: string; value: Attribute
   const dataAt = spaceAt + stride(spaceBytes);
   requirePlain(dataAt <= view.byteLength && nameBytes > 1, "an attribute beyond its message");
   const name = textOf(new Uint8Array(view.buffer, view.byteOffset + nameAt, nameBytes - 1));
+  requirePlain(!/[\0\ufffd]/.test(name) && view.getUint8(nameAt + nameBytes - 1) === 0, "an attribute without a name");
   const shape = parseDataspace(part(view, spaceAt, spaceBytes));
   const type = parseDatatype(part(view, typeAt, typeBytes));
   const isSingle = shape !== undefined && shape.every((length) => length === 1);

@@ -37,6 +37,7 @@ export function readObjectHeader(bytes: ByteSource, address: number): HeaderMess
   const prefix = bytes.block(address, 16);
   requirePlain(prefix.getUint8(0) === 1, "an object header of another version");
   const messages: HeaderMessage[] = [];
+  let total = 0;
   const blocks = [{ position: address + 16, length: prefix.getUint32(8, true) }];
   for (let block = blocks.shift(), count = 1; block !== undefined; block = blocks.shift(), count++) {
     requirePlain(count <= BLOCKS_MAX, "too many blocks in an object header");
@@ -50,7 +51,9 @@ export function readObjectHeader(bytes: ByteSource, address: number): HeaderMess
       if (type === MESSAGE.continuation) blocks.push({ position: uint64(body, 0), length: uint64(body, 8) });
       else if (type !== MESSAGE.nil) messages.push({ type, view: body });
       at += 8 + size;
+      total++;
     }
   }
+  requirePlain(total === prefix.getUint16(2, true), "another number of messages");
   return messages;
 }

@@ -23,8 +23,9 @@ import type { HeaderMessage } from "./object-header.ts";
 
 const SUPERBLOCK_BYTES = 96;
 
-/** Where the values of a dataset lie. Datasets that no series can be have none. */
+/** Where the values of a dataset lie. Datasets that no series can be have no storage. */
 type Storage =
+  | { readonly kind: "unwritten" }
   | { readonly kind: "whole"; readonly position: number }
   | { readonly kind: "compact"; readonly bytes: Uint8Array }
   | {
@@ -62,8 +63,9 @@ function readRoot(bytes: ByteSource): RootFile {
   const datasets: PlainDataset[] = [];
   for (const { name, headerAddress } of readGroup(bytes, uint64(table, 0), uint64(table, 8))) {
     const messages = readObjectHeader(bytes, headerAddress);
-    // Groups and named types are no datasets.
-    if (messages.some(({ type }) => type === MESSAGE.layout)) datasets.push(readDataset(bytes, name, messages));
+    const has = (type: number): boolean => messages.some((message) => message.type === type);
+    if (has(MESSAGE.dataspace) || has(MESSAGE.layout)) datasets.push(readDataset(bytes, name, messages));
+    else requirePlain(has(MESSAGE.symbolTable) !== has(MESSAGE.datatype), "neither a group nor a type");
   }
   datasets.sort((a, b) => byCodeUnits(a.name, b.name));
   return {
@@ -82,16 +84,18 @@ function readDataset(bytes: ByteSource, name: string, messages: readonly HeaderM
   const pipeline = only(messages, MESSAGE.filters);
   const shape = parseDataspace(space);
   const type = parseDatatype(datatype);
-  const filters = pipeline === undefined ? [] : parseFilters(pipeline);
+  const filters = pipeline === undefined ? [] : parseFilters(pipeline, type.bytes);
+  const storage = storageOf(bytes, shape, type, parseLayout(layout), filters);
   return {
     name,
     shape,
     element: type.element,
     attributes: attributesOf(messages),
-    refusal: undefined,
+    // The library would read zeros, and entropy would be computed of them.
+    refusal: storage?.kind === "unwritten" ? "was never written in full" : undefined,
     bigEndian: type.bigEndian,
     bytes: (shape ?? [0]).reduce((product, length) => product * length, type.bytes),
-    storage: storageOf(bytes, shape, type, parseLayout(layout), filters),
+    storage,
   };
 }
 
@@ -104,9 +108,12 @@ function only(messages: readonly HeaderMessage[], type: number): DataView | unde
 
 function attributesOf(messages: readonly HeaderMessage[]): Map<string, AttributeValue> {
   const attributes = new Map<string, AttributeValue>();
+  const names = new Set<string>();
   for (const { type, view } of messages) {
     if (type !== MESSAGE.attribute) continue;
     const { name, value } = parseAttribute(view);
+    requirePlain(!names.has(name), "two attributes of one name");
+    names.add(name);
     if (value !== undefined) attributes.set(name, value);
   }
   return attributes;
@@ -130,17 +137,18 @@ function storageOf(
     return { kind: "compact", bytes: new Uint8Array(layout.view.buffer, layout.view.byteOffset, total) };
   }
   if (layout.kind === "contiguous") {
-    requirePlain(filters.length === 0 && layout.address !== UNDEFINED_ADDRESS, "data that were never written");
+    requirePlain(filters.length === 0, "filters without chunks");
+    if (total > 0 && layout.address === UNDEFINED_ADDRESS) return { kind: "unwritten" };
+    if (total === 0) return { kind: "whole", position: 0 };
     requirePlain(layout.bytes === total && layout.address + total <= bytes.size, "data outside the file");
     return { kind: "whole", position: layout.address };
   }
   const [chunkLength, ...chunkRest] = layout.chunk;
-  requirePlain(
-    layout.chunk.length === shape.length && chunkRest.every((side) => side === 1),
-    "chunks of another shape",
-  );
+  const isLine = layout.chunk.length === shape.length && chunkRest.every((side) => side === 1);
+  requirePlain(isLine && layout.elementBytes === width, "chunks of another shape");
   const dimensions = { rank: 1 + rest.length, length: length!, chunkLength: chunkLength! };
   const chunks = readChunks(bytes, layout.treeAddress, dimensions);
+  if (chunks === undefined) return { kind: "unwritten" };
   for (const { address, bytes: stored } of chunks)
     requirePlain(address + stored <= bytes.size, "a chunk outside the file");
   return { kind: "chunks", chunks, chunkBytes: chunkLength! * width, filters };
@@ -150,14 +158,20 @@ function storageOf(
 let scratch = new Uint8Array(0);
 
 function readValues(bytes: ByteSource, { storage, bytes: total, element, bigEndian }: PlainDataset): Uint8Array {
-  assert(storage !== undefined && element !== undefined, "a dataset that is no series was read");
+  assert(element !== undefined, "a dataset that is no series was read");
+  assert(storage !== undefined && storage.kind !== "unwritten", "a dataset that is no series was read");
   const values = valuesOf(bytes, storage, total, element.bytes);
   if (bigEndian) swapBytes(values, element.bytes);
   return values;
 }
 
 /** Bytes that nobody else holds, at an offset that is a multiple of 8. */
-function valuesOf(bytes: ByteSource, storage: Storage, total: number, width: number): Uint8Array {
+function valuesOf(
+  bytes: ByteSource,
+  storage: Exclude<Storage, { kind: "unwritten" }>,
+  total: number,
+  width: number,
+): Uint8Array {
   if (storage.kind !== "chunks") {
     const values = room(total);
     values.set(storage.kind === "compact" ? storage.bytes : bytes.data(storage.position, total));
