@@ -3,8 +3,10 @@
  *
  * - `parts/NAME`: one file per finished task, named by what it was computed from.
  * - `JOB/manifest.json`: what is computed; a job's id comes from it, so the same command finds the same folder.
- * - `JOB/finished.jsonl`: one line per finished task, written after its part is durable. A torn last line is ignored.
+ * - `JOB/finished.jsonl`: one line per finished task, written after its part is durable, with a checksum in front: a
+ *   line that is torn or altered is a task that is not finished.
  */
+import { hash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { asPeError } from "../common/errors.ts";
@@ -39,8 +41,8 @@ export async function openWorkFolder(output: string, job: Job<unknown> & { manif
   const partsFolder = join(path, "parts");
   const jobFolder = join(path, job.id);
   try {
-    await mkdir(partsFolder, { recursive: true });
-    await mkdir(jobFolder, { recursive: true });
+    // One level at a time: a recursive call never returns where the system denies that the parent exists (/proc).
+    for (const folder of [path, partsFolder, jobFolder]) await makeFolder(folder);
     await writeDurably(join(jobFolder, "manifest.json"), new TextEncoder().encode(JSON.stringify(job.manifest)));
     const finished = await readFinished(join(jobFolder, "finished.jsonl"), partsFolder, job.taskCount);
     // Lines of parts that are gone, and a torn last line, are left out of the file that goes on.
@@ -67,8 +69,21 @@ export async function openWorkFolder(output: string, job: Job<unknown> & { manif
   }
 }
 
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+}
+
+const CHECK_DIGITS = 16;
+
 function formatLine(finished: FinishedTask): string {
-  return `${JSON.stringify(finished)}\n`;
+  const text = JSON.stringify(finished);
+  return `${checkOf(text)} ${text}\n`;
+}
+
+function checkOf(text: string): string {
+  return hash("sha256", text, "hex").slice(0, CHECK_DIGITS);
 }
 
 async function readFinished(file: string, partsFolder: string, taskCount: number): Promise<FinishedTask[]> {
@@ -85,13 +100,10 @@ async function readFinished(file: string, partsFolder: string, taskCount: number
   return [...byIndex.values()];
 }
 
-/** A line that a crash tore is a task that is not finished. */
+/** The task of a line that is as it was written. */
 function parseLine(line: string): FinishedTask | undefined {
-  try {
-    return JSON.parse(line) as FinishedTask;
-  } catch {
-    return undefined;
-  }
+  const text = line.slice(CHECK_DIGITS + 1);
+  return line === `${checkOf(text)} ${text}` ? (JSON.parse(text) as FinishedTask) : undefined;
 }
 
 async function removeJob(path: string, jobFolder: string, partsFolder: string, names: Iterable<string>): Promise<void> {

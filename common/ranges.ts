@@ -26,7 +26,7 @@ export function parseRanges(text: string, length: number, option: string): Range
     if (match === null) throw refuse(option, text, `"${piece}" is not a range such as 0:40 or 60:`);
     const single = !piece.includes(":");
     const start = match[1] === "" ? 0 : Number(match[1]);
-    const stop = single ? start + 1 : match[2] === "" ? length : Number(match[2]);
+    const stop = single ? start + 1 : match[2] === "" ? Math.max(start, length) : Number(match[2]);
     if (stop < start) throw refuse(option, text, `"${piece}" ends before it starts`);
     ranges.push({ start: Math.min(start, length), stop: Math.min(stop, length) });
   }

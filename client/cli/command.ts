@@ -43,6 +43,10 @@ export class Given {
     return value;
   }
 
+  has(name: string): boolean {
+    return this.#values.get(name) !== undefined;
+  }
+
   flag(name: string): boolean {
     return this.#values.get(name) === true;
   }

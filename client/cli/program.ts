@@ -29,6 +29,7 @@ export async function runCli(args: readonly string[], console: Console): Promise
     const command = configure(program.command(spec.name), console);
     declare(command, spec);
     command.action(async () => {
+      refuseSlips(command, spec);
       status = await spec.run(given(command, spec), console);
     });
   }
@@ -53,13 +54,42 @@ function declare(command: Command, { about, argument, options, examples }: Comma
   if (argument !== undefined) command.argument(`<${argument.name}>`, argument.about);
   for (const { flags, about: text, required, default: value } of options) {
     const declared = flags.replace(/ (\S+)$/, " <$1>");
-    if (required === true) command.requiredOption(declared, text);
-    else command.option(declared, text, value);
+    command.option(declared, required === true ? `${text} (required)` : text, value);
   }
+  // Commander would name an option as missing whose name is only mistyped, or taken for the value of another.
+  command.allowExcessArguments();
   command.addHelpText(
     "after",
     `\nExample${examples.length > 1 ? "s" : ""}:\n${examples.map((line) => `  $ ${line}\n`).join("")}`,
   );
+}
+
+/** Slips of the keyboard that commander would blame on something else. @throws {PeError} `PE_PARAMETER` */
+function refuseSlips(command: Command, spec: CommandSpec): void {
+  const { name, argument, options } = spec;
+  const help = `see pe-client ${name} --help`;
+  const flags = new Set(command.options.map(({ long }) => long));
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (typeof value === "string" && flags.has(value))
+      throw new PeError("PE_PARAMETER", `Cannot read ${option.long}: ${value} follows it, not a value; ${help}`);
+  }
+  const [extra] = command.args.slice(argument === undefined ? 0 : 1);
+  if (extra !== undefined)
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot use "${extra}": ${name} takes ${argument === undefined ? "options only" : `one ${argument.name}`}; ` +
+        `quote a pattern so that the shell leaves it alone, such as "shards/*.hdf5", or ${help}`,
+    );
+  const got = given(command, spec);
+  const missing = options.filter(
+    ({ flags: text, required }) => required && !got.has(text.replace(/^--(\S+).*$/, "$1")),
+  );
+  if (missing.length > 0)
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot ${name} without ${missing.map((option) => option.flags).join(", ")}; ${help}`,
+    );
 }
 
 /** Options by their names as typed, without dashes. */
