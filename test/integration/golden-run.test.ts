@@ -87,8 +87,17 @@ test("run with all measures writes each under its name, within its bounds", asyn
   const output = join(folder, "maps.hdf5");
   const measures = "pe,weighted,complexity,missing";
   await runWell([
-    ...["run", "--input", input, "--output", output, "--orders", "3,5", "--delays", "1,2"],
-    ...["--measures", measures],
+    "run",
+    "--input",
+    input,
+    "--output",
+    output,
+    "--orders",
+    "3,5",
+    "--delays",
+    "1,2",
+    "--measures",
+    measures,
   ]);
   const maps = await readMaps(output);
   try {
@@ -114,7 +123,16 @@ test("run on the Santa Fe series gives its published-by-two-programs values", as
   if (input === undefined) return skip("needs ../shared/data/santafe_a.txt");
   const output = join(await testFolder(), "maps.hdf5");
   const { stdout } = await runWell([
-    ...["run", "--input", input, "--output", output, "--orders", "3-7", "--delays", "1", "--json"],
+    "run",
+    "--input",
+    input,
+    "--output",
+    output,
+    "--orders",
+    "3-7",
+    "--delays",
+    "1",
+    "--json",
   ]);
   const found = (JSON.parse(stdout) as MapJobReport).maps.map(({ mean }) => mean!);
   const expected = [0.819359684521, 0.692328162383, 0.584497184203, 0.484040894564, 0.419186084529];

@@ -69,8 +69,21 @@ describe("run into a file that is there", () => {
     const folder = await testFolder();
     const other = join(folder, "other");
     await runWell([
-      ...["simulate", "--model", "injection", "--grid", "12x10", "--samples", "600", "--shard-size", "3"],
-      ...["--seed", "6", "--gzip-level", "1", "--output", other],
+      "simulate",
+      "--model",
+      "injection",
+      "--grid",
+      "12x10",
+      "--samples",
+      "600",
+      "--shard-size",
+      "3",
+      "--seed",
+      "6",
+      "--gzip-level",
+      "1",
+      "--output",
+      other,
     ]);
     const output = join(folder, "maps.hdf5");
     await cp(full, output);

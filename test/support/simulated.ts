@@ -10,8 +10,21 @@ export async function simulateShardsInto(folder: string, samples = 600, model = 
   const shards = join(folder, "shards");
   const grid = `${SIMULATED.xSize}x${SIMULATED.ySize}`;
   await runWell([
-    ...["simulate", "--model", model, "--grid", grid, "--samples", String(samples)],
-    ...["--shard-size", "3", "--seed", "5", "--gzip-level", "1", "--output", shards],
+    "simulate",
+    "--model",
+    model,
+    "--grid",
+    grid,
+    "--samples",
+    String(samples),
+    "--shard-size",
+    "3",
+    "--seed",
+    "5",
+    "--gzip-level",
+    "1",
+    "--output",
+    shards,
   ]);
   return shards;
 }
