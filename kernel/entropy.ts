@@ -80,15 +80,31 @@ function powerOfTwo(exponent: number): number {
   return exponent < 31 ? 1 << exponent : (1 << 30) * powerOfTwo(exponent - 30);
 }
 
+/** What the entropy of a number of windows needs besides the sum; worth keeping where many series are of one length. */
+export interface Normaliser {
+  readonly windows: number;
+  readonly logWindows: number;
+  /** The sum when one bin holds every window. */
+  readonly largestSum: number;
+  /** Of the sum. */
+  readonly unit: number;
+  readonly logFactorial: number;
+}
+
+export function normaliserOf(windows: number, order: number): Normaliser {
+  const { scaleBits, unit } = termsFor(windows);
+  const largestSum = scaledTerm(windows, scaleBits);
+  return { windows, logWindows: naturalLogarithm(windows), largestSum, unit, logFactorial: logFactorial(order) };
+}
+
 /**
  * Normalised entropy from the exact sum of the scaled terms.
  *
  * @param sum Sum of the terms of all bins, in units of `termsFor(windows).unit`, rounded to float64 once.
  * @returns From 0 to 1; exactly 0 when one bin holds every window.
  */
-export function entropyOfSum(sum: number, windows: number, order: number): number {
-  const { scaleBits, unit } = termsFor(windows);
-  if (sum >= scaledTerm(windows, scaleBits)) return 0;
-  const entropy = (naturalLogarithm(windows) - (sum * unit) / windows) / logFactorial(order);
+export function entropyOfSum(sum: number, by: Normaliser): number {
+  if (sum >= by.largestSum) return 0;
+  const entropy = (by.logWindows - (sum * by.unit) / by.windows) / by.logFactorial;
   return entropy < 0 ? 0 : entropy > 1 ? 1 : entropy;
 }

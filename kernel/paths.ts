@@ -40,6 +40,7 @@ function joinCounters(fast: PatternCounter, plain: PatternCounter): PatternCount
       return fast.load(series, delays, spanMax);
     },
     count(delay, orders, sums, visit) {
+      if (orders.at(-1)! <= FAST_ORDER_MAX) return fast.count(delay, orders, sums, visit);
       const low = orders.filter((order) => order <= FAST_ORDER_MAX);
       if (low.length > 0) fast.count(delay, low, sums, visit);
       if (low.length === orders.length) return;

@@ -2,7 +2,8 @@
 import type { PatternCounter } from "./counter.ts";
 import { measuresOfCounts } from "./complexity.ts";
 import { createCountTally } from "./count-tally.ts";
-import { entropyOfSum } from "./entropy.ts";
+import { entropyOfSum, normaliserOf } from "./entropy.ts";
+import type { Normaliser } from "./entropy.ts";
 import { createCounter } from "./paths.ts";
 import type { KernelPath } from "./paths.ts";
 import { checkLists, checkSeries, refuse, windowCount } from "./parameters.ts";
@@ -97,36 +98,54 @@ function createCounts(plan: Plan, counter: PatternCounter): Part {
   const sums = new Float64Array(plan.ascending.length);
   const tally = createCountTally();
   const place = placesOf(plan);
-  const fit = ordersThatFit(plan);
   const spanMax = (plan.ascending.at(-1)! - 1) * delays.reduce((longest, delay) => Math.max(longest, delay), 0);
-  let length = 0;
-  let current: readonly number[] = [];
-  let delayIndex = 0;
+  let length = -1;
+  let cells: Cell[] = [];
+  let cell: Cell | undefined;
+  let out: Float64Array = sums;
   const visitCounts = (index: number, counts: Uint32Array): void => {
-    const order = current[index]!;
-    const windows = windowCount(length, order, delays[delayIndex]!);
+    const { delayIndex, orders, normalisers } = cell!;
+    const by = normalisers[index]!;
     tally.add(counts);
-    const { complexity, missing } = measuresOfCounts(tally, windows, order, entropyOfSum(sums[index]!, windows, order));
-    place(out!, "complexity", delayIndex, order, complexity);
-    place(out!, "missing", delayIndex, order, missing);
+    const { complexity, missing } = measuresOfCounts(tally, by.windows, orders[index]!, entropyOfSum(sums[index]!, by));
+    place(out, "complexity", delayIndex, orders[index]!, complexity);
+    place(out, "missing", delayIndex, orders[index]!, missing);
   };
   const visit = measures.some((measure) => measure === "complexity" || measure === "missing") ? visitCounts : undefined;
-  let out: Float64Array | undefined;
 
   return (series, output) => {
     const index = counter.load(series, delays.length, spanMax);
     if (index >= 0) return index;
+    if (series.length !== length) cells = cellsOf(plan, series.length);
     [length, out] = [series.length, output];
-    for (delayIndex = 0; delayIndex < delays.length; delayIndex++) {
-      const delay = delays[delayIndex]!;
-      current = fit(length, delay);
-      if (current.length === 0) continue;
-      counter.count(delay, current, sums, visit);
-      for (const [orderIndex, order] of current.entries())
-        place(output, "pe", delayIndex, order, entropyOfSum(sums[orderIndex]!, length - (order - 1) * delay, order));
+    for (cell of cells) {
+      const { delay, delayIndex, orders, normalisers } = cell;
+      counter.count(delay, orders, sums, visit);
+      for (let at = 0; at < orders.length; at++)
+        place(output, "pe", delayIndex, orders[at]!, entropyOfSum(sums[at]!, normalisers[at]!));
     }
     return -1;
   };
+}
+
+/** One delay, with the orders that have a window. */
+interface Cell {
+  readonly delay: number;
+  readonly delayIndex: number;
+  /** Ascending. */
+  readonly orders: readonly number[];
+  readonly normalisers: readonly Normaliser[];
+}
+
+function cellsOf(plan: Plan, length: number): Cell[] {
+  const fit = ordersThatFit(plan);
+  return plan.delays
+    .map((delay, delayIndex) => {
+      const orders = fit(length, delay);
+      const normalisers = orders.map((order) => normaliserOf(windowCount(length, order, delay), order));
+      return { delay, delayIndex, orders, normalisers };
+    })
+    .filter(({ orders }) => orders.length > 0);
 }
 
 /** Weighted entropy: one pass per order, from the samples as they came. */
@@ -160,11 +179,12 @@ function ordersThatFit({ ascending }: Plan): (length: number, delay: number) => 
 /** Writes a value wherever the options ask for its measure and order. */
 function placesOf({ orders, delays, measures }: Plan) {
   const firstOf = new Map(measures.map((measure, index) => [measure, index * delays.length * orders.length]));
-  const columnsOf = new Map(orders.map((order) => [order, [...orders.keys()].filter((at) => orders[at] === order)]));
+  const columnsOf: number[][] = [];
+  for (const [column, order] of orders.entries()) (columnsOf[order] ??= []).push(column);
   return (out: Float64Array, measure: Measure, delayIndex: number, order: number, value: number): void => {
     const first = firstOf.get(measure);
     if (first === undefined) return;
-    for (const column of columnsOf.get(order)!) out[first + delayIndex * orders.length + column] = value;
+    for (const column of columnsOf[order]!) out[first + delayIndex * orders.length + column] = value;
   };
 }
 

@@ -1,5 +1,5 @@
 // Counts of lower orders from higher ones, and the exact sums of c ln c.
-import { BINS, COUNTS, COUNTS_STRIDE, HIT_KEYS, TERMS, TERMS_FILLED, TERMS_LENGTH, TERMS_STRIDE } from "./layout";
+import { BINS, BINS_STRIDE, BINS_STRIDE_8, COUNTS, COUNTS_STRIDE, HIT_KEYS, TERMS, TERMS_FILLED, TERMS_LENGTH, TERMS_STRIDE } from "./layout";
 
 /** c ln c in units of 2^-k for counts beyond the table, k as the bit length of the number of windows wants it. */
 @external("kernel", "term")
@@ -29,13 +29,28 @@ function termOf(count: u32, terms: usize): i64 {
 /** Exact whatever the sequence, so each path may take its own. `bins` u32 from `counts` on; beyond them lie zeros. */
 export function sumOfCounts(counts: usize, bins: i32, windows: i32): f64 {
   const terms = termsFor(windows);
+  const end = counts + (<usize>bins << 2);
+  return windows < <i32>TERMS_LENGTH ? sumOfSmall(counts, end, terms) : sumOfAny(counts, end, terms);
+}
+
+function sumOfAny(counts: usize, end: usize, terms: usize): f64 {
   let first: i64 = 0;
   let second: i64 = 0;
-  const end = counts + (<usize>bins << 2);
   for (let at = counts; at < end; at += 16) {
     if (!v128.any_true(v128.load(at))) continue;
     first += termOf(load<u32>(at), terms) + termOf(load<u32>(at, 4), terms);
     second += termOf(load<u32>(at, 8), terms) + termOf(load<u32>(at, 12), terms);
+  }
+  return <f64>(first + second);
+}
+
+/** Where no count can exceed the table. */
+function sumOfSmall(counts: usize, end: usize, terms: usize): f64 {
+  let first: i64 = 0;
+  let second: i64 = 0;
+  for (let at = counts; at < end; at += 16) {
+    first += load<i64>(terms + (<usize>load<u32>(at) << 3)) + load<i64>(terms + (<usize>load<u32>(at, 4) << 3));
+    second += load<i64>(terms + (<usize>load<u32>(at, 8) << 3)) + load<i64>(terms + (<usize>load<u32>(at, 12) << 3));
   }
   return <f64>(first + second);
 }
@@ -68,16 +83,68 @@ export function marginal(order: i32, bins: i32): void {
  */
 export function drainHit(order: i32, count: i32): i32 {
   const counts = COUNTS + <usize>order * COUNTS_STRIDE;
-  let to = counts;
   const end = HIT_KEYS + (<usize>count << 1);
-  for (let key = HIT_KEYS; key < end; key += 2) {
-    const at = <usize>load<u16>(key) << (order < 8 ? 0 : 1);
-    // Written always, kept only where the bin was not empty: no branch to mispredict.
-    const windows = <u32>load<u16>(at, BINS);
-    store<u16>(at, 0, BINS);
-    store<u32>(to, windows);
-    to += windows > 0 ? 4 : 0;
-  }
+  const to = order < 8 ? drainOffsets(counts, end) : drainIndices(counts, end);
   v128.store(to, i32x4.splat(0));
   return <i32>((to - counts) >> 2);
+}
+
+// Every key writes, but only a bin that was not empty moves on: there is no branch to mispredict.
+
+function drainOffsets(to: usize, end: usize): usize {
+  for (let key = HIT_KEYS; key < end; key += 2) {
+    const at = <usize>load<u16>(key);
+    const windows = <u32>load<u16>(at, BINS) + <u32>load<u16>(at, BINS + BINS_STRIDE);
+    store<u16>(at, 0, BINS);
+    store<u16>(at, 0, BINS + BINS_STRIDE);
+    store<u32>(to, windows);
+    to += <usize>(windows != 0) << 2;
+  }
+  return to;
+}
+
+function drainIndices(to: usize, end: usize): usize {
+  for (let key = HIT_KEYS; key < end; key += 2) {
+    const at = <usize>load<u16>(key) << 1;
+    const windows = <u32>load<u16>(at, BINS) + <u32>load<u16>(at, BINS + BINS_STRIDE_8);
+    store<u16>(at, 0, BINS);
+    store<u16>(at, 0, BINS + BINS_STRIDE_8);
+    store<u32>(to, windows);
+    to += <usize>(windows != 0) << 2;
+  }
+  return to;
+}
+
+/**
+ * Sum over the bins that `count` < 8,192 keys of `order` hit, leaving every bin empty. The second key of a bin finds it so
+ * and adds the term of 0, which is 0.
+ */
+export function sumOfHit(order: i32, count: i32): f64 {
+  const terms = termsFor(count);
+  const end = HIT_KEYS + (<usize>count << 1);
+  return order < 8 ? sumOfOffsets(terms, end) : sumOfIndices(terms, end);
+}
+
+function sumOfOffsets(terms: usize, end: usize): f64 {
+  let sum: i64 = 0;
+  for (let key = HIT_KEYS; key < end; key += 2) {
+    const at = <usize>load<u16>(key);
+    const windows = <usize>load<u16>(at, BINS) + <usize>load<u16>(at, BINS + BINS_STRIDE);
+    store<u16>(at, 0, BINS);
+    store<u16>(at, 0, BINS + BINS_STRIDE);
+    sum += load<i64>(terms + (windows << 3));
+  }
+  return <f64>sum;
+}
+
+function sumOfIndices(terms: usize, end: usize): f64 {
+  let sum: i64 = 0;
+  for (let key = HIT_KEYS; key < end; key += 2) {
+    const at = <usize>load<u16>(key) << 1;
+    const windows = <usize>load<u16>(at, BINS) + <usize>load<u16>(at, BINS + BINS_STRIDE_8);
+    store<u16>(at, 0, BINS);
+    store<u16>(at, 0, BINS + BINS_STRIDE_8);
+    sum += load<i64>(terms + (windows << 3));
+  }
+  return <f64>sum;
 }

@@ -11,7 +11,7 @@ function addOffsets(count: i32): void {
   const end = <usize>count << 1;
   let key: usize = 0;
   for (; key < whole; key += 16) {
-    const at0 = <usize>load<u16>(key, KEYS + 0);
+    const at0 = <usize>load<u16>(key, KEYS);
     store<u16>(at0, load<u16>(at0, BINS) + 1, BINS);
     const at1 = <usize>load<u16>(key, KEYS + 2);
     store<u16>(at1, load<u16>(at1, BINS + BINS_STRIDE) + 1, BINS + BINS_STRIDE);
@@ -40,7 +40,7 @@ function addIndices(count: i32): void {
   const end = <usize>count << 1;
   let key: usize = 0;
   for (; key < whole; key += 8) {
-    const at0 = <usize>load<u16>(key, KEYS + 0) << 1;
+    const at0 = <usize>load<u16>(key, KEYS) << 1;
     store<u16>(at0, load<u16>(at0, BINS) + 1, BINS);
     const at1 = <usize>load<u16>(key, KEYS + 2) << 1;
     store<u16>(at1, load<u16>(at1, BINS + BINS_STRIDE_8) + 1, BINS + BINS_STRIDE_8);
@@ -98,11 +98,40 @@ export function addKeysToCounts(order: i32, count: i32): void {
   }
 }
 
-/** Counts the first `count` keys of the block in one sub-histogram and keeps them from `target` on. */
-export function addKeysToHit(order: i32, count: i32, target: usize): void {
+/** Counts the first `count` keys of the block, offsets, in two sub-histograms and keeps the keys from `target` on. */
+export function addOffsetsToHit(count: i32, target: usize): void {
   memory.copy(target, KEYS, <usize>count << 1);
-  for (let key: usize = 0; key < <usize>count << 1; key += 2) {
-    const at = <usize>load<u16>(key, KEYS) << (order < 8 ? 0 : 1);
+  const whole = <usize>(count & ~3) << 1;
+  let key: usize = 0;
+  for (; key < whole; key += 8) {
+    const at0 = <usize>load<u16>(key, KEYS);
+    store<u16>(at0, load<u16>(at0, BINS) + 1, BINS);
+    const at1 = <usize>load<u16>(key, KEYS + 2);
+    store<u16>(at1, load<u16>(at1, BINS + BINS_STRIDE) + 1, BINS + BINS_STRIDE);
+    const at2 = <usize>load<u16>(key, KEYS + 4);
+    store<u16>(at2, load<u16>(at2, BINS) + 1, BINS);
+    const at3 = <usize>load<u16>(key, KEYS + 6);
+    store<u16>(at3, load<u16>(at3, BINS + BINS_STRIDE) + 1, BINS + BINS_STRIDE);
+  }
+  for (; key < <usize>count << 1; key += 2) {
+    const at = <usize>load<u16>(key, KEYS);
+    store<u16>(at, load<u16>(at, BINS) + 1, BINS);
+  }
+}
+
+/** The same for keys of order 8, which are indices. */
+export function addIndicesToHit(count: i32, target: usize): void {
+  memory.copy(target, KEYS, <usize>count << 1);
+  const whole = <usize>(count & ~1) << 1;
+  let key: usize = 0;
+  for (; key < whole; key += 4) {
+    const at0 = <usize>load<u16>(key, KEYS) << 1;
+    store<u16>(at0, load<u16>(at0, BINS) + 1, BINS);
+    const at1 = <usize>load<u16>(key, KEYS + 2) << 1;
+    store<u16>(at1, load<u16>(at1, BINS + BINS_STRIDE_8) + 1, BINS + BINS_STRIDE_8);
+  }
+  if (count & 1) {
+    const at = <usize>load<u16>(key, KEYS) << 1;
     store<u16>(at, load<u16>(at, BINS) + 1, BINS);
   }
 }

@@ -44,6 +44,8 @@ export const BUCKET_ENDS: usize = 0x4a0100;
 /** The series, and what quantisation needs, begin here; digits of windows that reach before it read what lies below. */
 export const FREE: usize = 0x4f0000;
 
+/** The same for the tables of pairs, 120 rows of 256 bytes. */
+export const PAIRS_STRIDE: usize = 0x7a40;
 /** Distances of the sub-histograms, for orders to 7 and for order 8; again with different low 12 bits. */
 export const BINS_STRIDE: usize = 0x2840;
 export const BINS_STRIDE_8: usize = 0x13c80;

@@ -35,7 +35,7 @@ export function createWasmCounter(): PatternCounter {
   const count = (delay: number, orders: readonly number[], sums: Float64Array, visit?: CountsVisitor): void => {
     let bits = 0;
     for (const order of orders) bits |= 1 << order;
-    module.count(delay, bits);
+    module.count(delay, bits, visit === undefined ? 0 : 1);
     for (let index = 0; index < orders.length; index++) sums[index] = sumsView[orders[index]!]!;
     if (visit === undefined) return;
     orders.forEach((order, index) => visit(index, countsOf(order, usedView[order]!)));

@@ -30,8 +30,8 @@ export interface KernelModule {
   narrowCodes(codes: number, bytes: number, length: number): void;
   /** Whether ranking paid; then the i16 ranks are at `codes`. */
   quantiseRank(series: number, codes: number, length: number): number;
-  /** Bit m of `orders` asks for order m; each must have a window. */
-  count(delay: number, orders: number): void;
+  /** Bit m of `orders` asks for order m, which must have a window; `listed` is 1 for counts besides sums. */
+  count(delay: number, orders: number, listed: number): void;
   /** Counts of one order in all its bins, however few its windows. */
   countAllBins(delay: number, order: number): void;
 }
