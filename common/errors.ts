@@ -77,6 +77,14 @@ export const ERROR_CODES = {
     exit: EXIT.dataError,
     about: "The job finished, but some cells have a named reason instead of a value.",
   },
+  PE_PROTOCOL: {
+    exit: EXIT.software,
+    about: "A message that no version of this program would send, or one that is too large; the connection is closed.",
+  },
+  PE_JOURNAL_CORRUPT: {
+    exit: EXIT.dataError,
+    about: "A journal is damaged in its middle, or of another format; nothing was changed in it.",
+  },
   PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
 } as const satisfies Record<string, { exit: number; about: string }>;
 

@@ -12,12 +12,14 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Room -> rooms it may import, besides itself. A room that is missing here may not exist. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   common: [],
+  protocol: ["common"],
   kernel: ["common"],
   data: ["common"],
   plot: ["common"],
   tasks: ["common", "kernel", "data", "plot"],
-  worker: ["common", "data", "tasks"],
-  client: ["common", "kernel", "data", "plot", "tasks", "worker"],
+  scheduler: ["common", "protocol", "data"],
+  worker: ["common", "protocol", "data", "tasks"],
+  client: ["common", "protocol", "kernel", "data", "plot", "tasks", "scheduler", "worker"],
   "index.ts": ["common", "kernel", "plot", "client"],
   examples: ["index.ts"],
 };
@@ -27,6 +29,8 @@ const FREE = new Set(["bench", "test"]);
 /** Package -> the one file that imports it. */
 const ONE_PLACE: Readonly<Record<string, string>> = {
   piscina: "worker/pool.ts",
+  msgpackr: "protocol/codec.ts",
+  ws: "protocol/socket.ts",
   commander: "client/cli/program.ts",
   h5wasm: "data/hdf5/library.ts",
   "h5wasm/node": "data/hdf5/library.ts",
