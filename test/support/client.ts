@@ -105,3 +105,16 @@ export async function expectError(
   expect(outcome.stdout, said).toBe("");
   return lines[0]!;
 }
+
+/** Of a user without rights, for tests of permissions. */
+const NOBODY = 65_534;
+
+/**
+ * Options with which a client obeys permissions: root runs it as nobody. Undefined where that cannot be (nobody may not
+ * read this folder).
+ */
+export async function unprivileged(): Promise<ClientOptions | undefined> {
+  if (process.getuid?.() !== 0) return {};
+  const { status } = await runClient(["--version"], { uid: NOBODY, cwd: "/" }).catch(() => ({ status: 1 }));
+  return status === 0 ? { uid: NOBODY, cwd: "/" } : undefined;
+}
