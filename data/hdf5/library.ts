@@ -264,7 +264,8 @@ function pluginRefusal(filters: readonly H5wasm.Filter[]): string | undefined {
 function refusalOf({ module, system }: Library, id: bigint, path: string, metadata: Metadata): string | undefined {
   const sources = metadata.virtual_sources;
   if (sources !== undefined) return `is a virtual dataset (of "${sources[0]?.file_name ?? "?"}"), which is refused`;
-  if (metadata.chunks !== null || metadata.total_size === 0 || metadata.shape === null) return undefined;
+  const mayBeOutside = metadata.chunks === null && elementOf(metadata) !== undefined && metadata.total_size > 0;
+  if (!mayBeOutside || !metadata.shape?.length) return undefined;
   const zeros = metadata.shape.map(() => 0n);
   const ones = metadata.shape.map(() => 1n);
   const pointer = allocate(module, metadata.size);

@@ -1,0 +1,90 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { acquireLock } from "../../../data/lock.ts";
+import { testFolder } from "../../support/folders.ts";
+
+const METHODS = process.platform === "linux" ? (["socket", "file"] as const) : (["file"] as const);
+
+describe.each(METHODS)("acquireLock() by %s", (method) => {
+  it("lets one in, says who it is to the next, and lets that in once it is released", async () => {
+    const path = join(await testFolder(), "maps  one.hdf5");
+    const first = await acquireLock(path, { method });
+    await expect(acquireLock(path, { method })).rejects.toMatchObject({
+      code: "PE_OUTPUT_BUSY",
+      message: expect.stringContaining(`process ${process.pid}, since `),
+    });
+    await first.release();
+    await first.release();
+    const second = await acquireLock(path, { method });
+    await second.release();
+  });
+
+  it("does not lock other files of the folder, nor the same name in another", async () => {
+    const folder = await testFolder();
+    await mkdir(join(folder, "sub"));
+    const paths = ["a", "b", "sub/a"].map((name) => join(folder, name));
+    const locks = await Promise.all(paths.map((path) => acquireLock(path, { method })));
+    for (const lock of locks) await lock.release();
+  });
+
+  it("knows a folder by whatever path", async () => {
+    const folder = await testFolder();
+    await mkdir(join(folder, "real"));
+    await symlink(join(folder, "real"), join(folder, "link"));
+    const lock = await acquireLock(join(folder, "real", "a"), { method });
+    await expect(acquireLock(join(folder, "link", "a"), { method })).rejects.toMatchObject({ code: "PE_OUTPUT_BUSY" });
+    await lock.release();
+  });
+
+  it("leaves no file behind", async () => {
+    const folder = await testFolder();
+    await (await acquireLock(join(folder, "a"), { method })).release();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("says that the folder is missing", async () => {
+    const path = join(await testFolder(), "none", "a");
+    await expect(acquireLock(path, { method })).rejects.toMatchObject({ code: "PE_OUTPUT_UNWRITABLE" });
+  });
+});
+
+describe("acquireLock()", () => {
+  it.runIf(process.platform === "linux")("is released by the kernel when its process is killed", async (context) => {
+    const [major] = process.versions.node.split(".").map(Number);
+    if (major! < 22)
+      context.skip("this Node runs no TypeScript in a child process; test/integration/data does it on dist");
+    const path = join(await testFolder(), "a");
+    const module = join(import.meta.dirname, "../../../data/lock.ts");
+    const script = `const { acquireLock } = await import(${JSON.stringify(module)});
+      await acquireLock(${JSON.stringify(path)}); console.log("locked"); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ["--experimental-strip-types", "--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await once(child.stdout, "data");
+    await expect(acquireLock(path)).rejects.toMatchObject({
+      message: expect.stringContaining(`process ${child.pid}`),
+    });
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await (await acquireLock(path)).release();
+  });
+
+  it("takes over the lock file of a process that is gone", async () => {
+    const folder = await testFolder();
+    await writeFile(join(folder, ".a.lock"), `process ${spawnSync("true").pid}, since yesterday`);
+    const lock = await acquireLock(join(folder, "a"), { method: "file" });
+    await lock.release();
+  });
+
+  it("respects a lock file that it cannot read", async () => {
+    const folder = await testFolder();
+    await writeFile(join(folder, ".a.lock"), "");
+    await expect(acquireLock(join(folder, "a"), { method: "file" })).rejects.toMatchObject({
+      code: "PE_OUTPUT_BUSY",
+      message: expect.stringContaining("another process, which does not say which"),
+    });
+  });
+});
