@@ -118,8 +118,9 @@ async function compute(job: PeJob, work: WorkFolder, options: MapJobOptions): Pr
           tell(job.task(index).file.name);
         },
         onFailed: (index, error) => {
-          ends.set(index, { error });
-          tell(job.task(index).file.name);
+          const file = job.task(index).file.name;
+          ends.set(index, { error: nameFile(error, file) });
+          tell(file);
         },
         ...(options.signal !== undefined && { signal: options.signal }),
       });
@@ -135,6 +136,12 @@ async function compute(job: PeJob, work: WorkFolder, options: MapJobOptions): Pr
     threads,
     wallMs: performance.now() - startMs,
   };
+}
+
+/** A pool knows tasks by number; the user knows files. */
+function nameFile(error: ErrorRecord, file: string): ErrorRecord {
+  const message = error.message.includes(file) ? error.message : `Cannot compute "${file}": ${error.message}`;
+  return { ...error, message, details: { file, ...error.details } };
 }
 
 async function publish(
