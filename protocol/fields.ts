@@ -73,7 +73,10 @@ const NUMBER_BYTES = 9;
 /** A UTF-16 unit in UTF-8 at most. */
 const UTF8_BYTES = 3;
 
-/** Text of at most `max` UTF-16 units (`string.length`), without lone surrogates, which UTF-8 cannot carry. */
+/**
+ * Text of at most `max` UTF-16 units (`string.length`). What UTF-8 and its decoders do not bring over unchanged is
+ * refused: lone surrogates, and a byte order mark at its beginning.
+ */
 export function text(max: number): Type<string> {
   const wrong = { path: "", reason: `expected well-formed text of at most ${max} characters` };
   return {
@@ -83,9 +86,11 @@ export function text(max: number): Type<string> {
   };
 }
 
+const BYTE_ORDER_MARK = 0xfeff;
+
 function isWellFormed(value: string): boolean {
   // In Node since 20, in TypeScript's library since es2024.
-  return (value as string & { isWellFormed(): boolean }).isWellFormed();
+  return value.charCodeAt(0) !== BYTE_ORDER_MARK && (value as string & { isWellFormed(): boolean }).isWellFormed();
 }
 
 /** A whole number, `min` to `max` inclusive. */
@@ -100,7 +105,7 @@ export function integer(min: number, max: number): Type<number> {
   };
 }
 
-/** Any finite number, in full precision. */
+/** Any finite number, in full precision; negative zero arrives as 0. */
 export function float(): Type<number> {
   const wrong = { path: "", reason: "expected a finite number" };
   return {

@@ -30,6 +30,7 @@ const FREE = new Set(["bench", "test"]);
 const ONE_PLACE: Readonly<Record<string, string>> = {
   piscina: "worker/pool.ts",
   msgpackr: "protocol/codec.ts",
+  "msgpackr/pack": "protocol/codec.ts",
   ws: "protocol/socket.ts",
   commander: "client/cli/program.ts",
   h5wasm: "data/hdf5/library.ts",

@@ -1,0 +1,98 @@
+/**
+ * Frames: many messages as one run of bytes, in msgpack.
+ *
+ * A frame is an array of messages, a message an array: the index of its type and the values of its fields in declared
+ * order. Neither names nor maps travel. What comes in is scanned before it is decoded and checked after, so bytes from
+ * anywhere either become messages of the link or a `PE_PROTOCOL` error, within the memory a frame of their size takes.
+ */
+import { Packr, Unpackr } from "msgpackr/pack";
+import { PeError } from "../common/errors.ts";
+import { faultOfFrame } from "./frame-scan.ts";
+import { check, refusal, typeOf, type Infer, type Messages } from "./schema.ts";
+
+/** Bytes of a frame. A message with more than that is split by who sends it. */
+export const FRAME_BYTES_MAX = 1 << 20;
+
+export const FRAME_MESSAGES_MAX = 4096;
+
+/** Head of a frame's array at most. */
+export const FRAME_HEAD_BYTES = 5;
+
+// This entry of the package has no native addon: a fault of one would end the process.
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: "auto" });
+
+/** A checked message in the form in which it travels, and no less than the bytes it takes. */
+export interface PackedMessage {
+  readonly wire: readonly unknown[];
+  readonly bytesMax: number;
+}
+
+/** @throws {PeError} `PE_PROTOCOL` when it is no message of the link. */
+export function packMessage(link: Messages, message: object): PackedMessage {
+  check(link, message, "encode");
+  const type = typeOf(link, message, "encode");
+  return { wire: type.pack(message), bytesMax: type.sizeMax(message) };
+}
+
+/** @throws {PeError} `PE_PROTOCOL` when the frame is too large. */
+export function encodePacked(packed: readonly PackedMessage[]): Uint8Array {
+  if (packed.length > FRAME_MESSAGES_MAX)
+    throw refusal("encode", "frame", `${packed.length} messages are more than ${FRAME_MESSAGES_MAX}`);
+  const frame = packr.pack(packed.map(({ wire }) => wire));
+  if (frame.byteLength > FRAME_BYTES_MAX)
+    throw refusal("encode", "frame", `${frame.byteLength} bytes are more than ${FRAME_BYTES_MAX}; send less at once`);
+  return frame;
+}
+
+/**
+ * All messages as one frame.
+ *
+ * @throws {PeError} `PE_PROTOCOL` when one is no message of the link, or the frame too large.
+ */
+export function encodeFrame<Link extends Messages>(link: Link, messages: readonly Infer<Link>[]): Uint8Array {
+  return encodePacked(messages.map((message) => packMessage(link, message as object)));
+}
+
+/**
+ * The messages of a frame, in order; they share no memory with it.
+ *
+ * @throws {PeError} `PE_PROTOCOL` for anything but messages of the link.
+ */
+export function decodeFrame<Link extends Messages>(link: Link, frame: Uint8Array): Infer<Link>[] {
+  const fault = frame.byteLength > FRAME_BYTES_MAX ? `${frame.byteLength} bytes are too many` : faultOfFrame(frame);
+  if (fault !== undefined) throw refusal("decode", "frame", fault);
+  const wires = unpack(frame);
+  if (!Array.isArray(wires)) throw refusal("decode", "frame", "it is no list of messages");
+  if (wires.length > FRAME_MESSAGES_MAX)
+    throw refusal("decode", "frame", `${wires.length} messages are more than ${FRAME_MESSAGES_MAX}`);
+  return wires.map((wire) => unpackMessage(link, wire));
+}
+
+function unpack(frame: Uint8Array): unknown {
+  try {
+    // The decoder writes a property on what it is given: it gets a view of its own.
+    return unpackr.unpack(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
+  } catch (error) {
+    throw refusal("decode", "frame", error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function unpackMessage<Link extends Messages>(link: Link, wire: unknown): Infer<Link> {
+  if (!Array.isArray(wire)) throw refusal("decode", "message", "expected a list of values");
+  const index: unknown = wire[0];
+  const type = typeof index === "number" ? link.byIndex[index] : undefined;
+  if (type === undefined) {
+    const last = link.byIndex.length - 1;
+    throw refusal("decode", "message", `expected a type from 0 to ${last}; is the other side of another version?`);
+  }
+  if (wire.length !== type.wireLength)
+    throw refusal("decode", `message ${type.name}`, `expected ${type.wireLength - 1} fields, found ${wire.length - 1}`);
+  const message = type.unpack(wire);
+  check(link, message);
+  return message;
+}
+
+export function isProtocolError(error: unknown): error is PeError {
+  return error instanceof PeError && error.code === "PE_PROTOCOL";
+}
