@@ -12,11 +12,8 @@ import { FACTORIALS } from "../pattern-codes.ts";
 import { ORDER_MAX } from "../parameters.ts";
 import { firstNonFinite } from "../series.ts";
 import type { Series } from "../series.ts";
-import { firstPatterns, nextPatterns } from "./patterns.ts";
+import { findPatterns } from "./patterns.ts";
 import type { PatternArray } from "./patterns.ts";
-
-/** Samples worked on before the next digit is taken: what is touched stays in the first-level cache. */
-const BLOCK = 1024;
 
 export interface PlainCounter extends PatternCounter {
   /** Samples of the loaded series as float64, exact for every element type; longer than the series. */
@@ -52,17 +49,13 @@ export function createPlainCounter(): PlainCounter {
 
   const countsOf = (order: number): Uint32Array => (countsByOrder[order] ??= new Uint32Array(FACTORIALS[order]!));
 
-  const findPatterns = (delay: number, top: number): void => {
-    for (let start = delay; start < length; start += BLOCK) {
-      const stop = Math.min(start + BLOCK, length);
-      firstPatterns(samples, larger, patternsOf(2), delay, start, stop);
-      for (let order = 3; order <= top; order++)
-        nextPatterns(samples, larger, patternsOf(order - 1), patternsOf(order), order, delay, start, stop);
-    }
+  const find = (delay: number, top: number): void => {
+    for (let order = 1; order <= top; order++) patternsOf(order);
+    findPatterns({ samples, larger, patterns: patternsByOrder }, top, delay, length);
   };
 
   const count = (delay: number, orders: readonly number[], sums: Float64Array, visit?: CountsVisitor): void => {
-    findPatterns(delay, orders.at(-1)!);
+    find(delay, orders.at(-1)!);
     let denseAbove = 0;
     for (let index = orders.length - 1; index >= 0; index--) {
       const order = orders[index]!;
@@ -91,14 +84,14 @@ export function createPlainCounter(): PlainCounter {
   };
 
   const countsByIndex = (delay: number, order: number): Uint32Array => {
-    findPatterns(delay, order);
+    find(delay, order);
     const counts = new Uint32Array(FACTORIALS[order]!);
     addPatterns(counts, patternsOf(order), (order - 1) * delay, length);
     return counts;
   };
 
   const patterns = (delay: number, order: number): PatternArray => {
-    findPatterns(delay, order);
+    find(delay, order);
     return patternsOf(order);
   };
 

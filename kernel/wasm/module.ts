@@ -51,20 +51,20 @@ export function canStart(): boolean {
 export function startModule(): KernelModule {
   if (started !== undefined) return started;
   const api = webAssembly()!;
-  let memory: Memory | undefined;
-  const fillTerms = (bitLength: number): void => {
-    const { high, low } = termsForBitLength(bitLength);
-    const words = new Uint32Array(memory!.buffer, TERMS + bitLength * TERMS_STRIDE, 2 * high.length);
-    for (let count = 0; count < high.length; count++) {
-      words[2 * count] = low[count]!;
-      words[2 * count + 1] = high[count]!;
-    }
-  };
+  const fillTerms = (bitLength: number): void => writeTerms(started!.memory, bitLength);
   const term = (count: number, bitLength: number): number => scaledTerm(count, termsForBitLength(bitLength).scaleBits);
   const instance = new api.Instance(new api.Module(moduleBytes()), { kernel: { fillTerms, term } });
-  const module = instance.exports as KernelModule;
-  memory = module.memory;
-  return (started = module);
+  return (started = instance.exports as KernelModule);
+}
+
+/** Both paths take their terms from one table, so they cannot differ in the last bit. WebAssembly is little-endian. */
+function writeTerms(memory: Memory, bitLength: number): void {
+  const { high, low } = termsForBitLength(bitLength);
+  const bytes = new DataView(memory.buffer, TERMS + bitLength * TERMS_STRIDE, 8 * high.length);
+  for (let count = 0; count < high.length; count++) {
+    bytes.setUint32(8 * count, low[count]!, true);
+    bytes.setUint32(8 * count + 4, high[count]!, true);
+  }
 }
 
 function webAssembly(): WebAssemblyApi | undefined {
