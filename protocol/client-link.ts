@@ -1,0 +1,145 @@
+/**
+ * What a scheduler and a client say to each other.
+ *
+ * A client opens a job (or joins the one of the same id), appends batches of tasks to it, and watches it. Requests carry a
+ * number that the answer repeats. Columns of one message have one entry a task.
+ */
+import { bytes, flag, integer, list, messages, object, optional, text, uint32s, type Infer } from "./schema.ts";
+
+/** Tasks of one batch with parameters, keys or dependencies of their own; a range has no such limit. */
+export const BATCH_TASKS_MAX = 4096;
+/** Tasks of a job. */
+export const JOB_TASKS_MAX = 10_000_000;
+export const KEY_LENGTH_MAX = 512;
+const U32_MAX = 0xffff_ffff;
+
+const u32 = integer(0, U32_MAX);
+const request = u32;
+const column = uint32s(BATCH_TASKS_MAX);
+const blob = bytes(1 << 20);
+const key = text(KEY_LENGTH_MAX);
+
+/** What holds for all tasks of a batch. */
+const options = object({
+  /** Higher goes first. */
+  priority: integer(-1_000_000, 1_000_000),
+  /** Times a task may fail by itself before it is erred. */
+  retries: integer(0, 1000),
+  /** A task that runs longer fails; 0 is no limit. */
+  timeoutMs: u32,
+  /** Results are not journaled: lost with the scheduler, computed again. */
+  volatile: flag(),
+  resources: list(object({ name: text(64), amount: integer(1, 1_000_000) }), 64),
+  /** Names of workers that may run it; empty is any. */
+  workers: list(text(128), 1024),
+});
+
+/** Everything a client may say to the scheduler. */
+export const clientToScheduler = messages({
+  /** First on a connection. */
+  hello: { protocol: u32, software: text(64), name: text(128) },
+  /** Opens a job or joins the one of this id. `kind`, `version` and `common` must then be the same. */
+  open: {
+    request,
+    id: text(256),
+    kind: text(64),
+    version: text(256),
+    common: blob,
+    /** After more failed tasks than this the rest is cancelled. */
+    maxFails: u32,
+    /** Ends with its last watcher, as a session's loose tasks do; else it goes on without clients. */
+    transient: flag(),
+  },
+  /** Adds `count` tasks. The job goes on from task `from`; what it has beyond is known already and is joined. */
+  append: {
+    request,
+    job: u32,
+    from: u32,
+    count: integer(1, JOB_TASKS_MAX),
+    options,
+    /** Absent: the task's index is all it needs. */
+    parameters: optional(object({ ends: column, values: blob })),
+    /** Absent: keys are derived, `job/index`. */
+    keys: optional(list(key, BATCH_TASKS_MAX)),
+    /** Tasks whose results a task needs: those of task `i` end at `ends[i]`; each a job and an index. */
+    needs: optional(object({ ends: column, jobs: uint32s(1 << 17), tasks: uint32s(1 << 17) })),
+    /** First task of each group that should run on one worker; ascending. */
+    groups: optional(column),
+  },
+  /** No more tasks will come: the job can end. */
+  seal: { request, job: u32 },
+  /** Asks for what has ended and for what ends from now on. */
+  watch: { request, job: u32, results: flag() },
+  unwatch: { request, job: u32 },
+  /** All tasks that are not finished, or those named. */
+  cancel: { request, job: u32, tasks: optional(column) },
+  /** Erred tasks run again, all or those named. */
+  retry: { request, job: u32, tasks: optional(column) },
+  /** Forgets the job and its results. */
+  release: { request, job: u32 },
+  /** Finds a job by id. */
+  find: { request, id: text(256) },
+  /** Lists jobs and workers. */
+  status: { request },
+  /** Last transitions of a task. */
+  story: { request, job: u32, task: u32 },
+});
+
+const counts = object({ waiting: u32, queued: u32, processing: u32, finished: u32, erred: u32, cancelled: u32 });
+const jobStatus = object({
+  job: u32,
+  id: text(256),
+  kind: text(64),
+  tasks: u32,
+  sealed: flag(),
+  counts,
+});
+
+/** Everything the scheduler may say to a client. */
+export const schedulerToClient = messages({
+  /** Answers `hello`. */
+  welcome: { epoch: u32, software: text(64) },
+  /** The request is done, and durable. */
+  opened: { request, job: u32, tasks: u32, known: flag() },
+  appended: { request, job: u32, tasks: u32 },
+  /** Keys that were known: task `indices[i]` of the request is task `tasks[i]` of job `jobs[i]`. Comes before `appended`. */
+  joined: { request, indices: column, jobs: column, tasks: column },
+  ok: { request },
+  refused: { request, code: text(64), message: text(4096) },
+  /** Tasks that finished, with their results where the watcher wants them. */
+  finished: { job: u32, tasks: column, ends: column, results: blob },
+  erred: {
+    job: u32,
+    task: u32,
+    code: text(64),
+    message: text(16_384),
+    stack: text(16_384),
+    attempts: u32,
+    worker: text(128),
+    story: list(text(256), 64),
+  },
+  cancelled: { job: u32, tasks: column },
+  /** All tasks of a sealed job have ended. */
+  ended: { job: u32, counts },
+  found: { request, job: optional(jobStatus) },
+  statusIs: {
+    request,
+    jobs: list(jobStatus, 1000),
+    workers: list(
+      object({
+        name: text(128),
+        slots: u32,
+        state: text(16),
+        processing: u32,
+        finished: u32,
+        rssBytes: integer(0, Number.MAX_SAFE_INTEGER),
+      }),
+      1024,
+    ),
+  },
+  storyIs: { request, lines: list(text(256), 64) },
+  refuse: { code: text(64), message: text(4096) },
+});
+
+export type ClientToScheduler = Infer<typeof clientToScheduler>;
+export type SchedulerToClient = Infer<typeof schedulerToClient>;

@@ -1,0 +1,64 @@
+/**
+ * What the scheduler writes down before it tells anyone: replayed in order, the records restore its state.
+ * A snapshot is a shorter list of the same records.
+ */
+import { bytes, flag, integer, list, messages, object, optional, text, uint32s, type Infer } from "./schema.ts";
+
+const U32_MAX = 0xffff_ffff;
+const u32 = integer(0, U32_MAX);
+/** Snapshots hold whole columns in one record. */
+const column = uint32s(1 << 24);
+const blob = bytes(1 << 30);
+
+const options = object({
+  priority: integer(-1_000_000, 1_000_000),
+  retries: integer(0, 1000),
+  timeoutMs: u32,
+  volatile: flag(),
+  resources: list(object({ name: text(64), amount: integer(1, 1_000_000) }), 64),
+  workers: list(text(128), 1024),
+});
+
+export const journalRecords = messages({
+  /** A life of the scheduler begins; numbers ascend. */
+  epoch: { epoch: u32 },
+  opened: {
+    job: u32,
+    id: text(256),
+    kind: text(64),
+    version: text(256),
+    common: blob,
+    maxFails: u32,
+    transient: flag(),
+  },
+  appended: {
+    job: u32,
+    count: u32,
+    options,
+    parameters: optional(object({ ends: column, values: blob })),
+    keys: optional(list(text(512), 1 << 24)),
+    needs: optional(object({ ends: column, jobs: column, tasks: column })),
+    groups: optional(column),
+  },
+  sealed: { job: u32 },
+  finished: { job: u32, tasks: column, ends: column, results: blob },
+  erred: {
+    job: u32,
+    task: u32,
+    code: text(64),
+    message: text(16_384),
+    stack: text(16_384),
+    attempts: u32,
+    worker: text(128),
+  },
+  cancelled: { job: u32, tasks: column },
+  /** Back from erred or cancelled; their errors and deaths are forgotten. */
+  retried: { job: u32, tasks: column },
+  /** A thread or worker died under a task. */
+  died: { job: u32, task: u32, deaths: u32 },
+  /** An error of the task itself that it may repeat. */
+  failed: { job: u32, task: u32, fails: u32 },
+  released: { job: u32 },
+});
+
+export type JournalRecord = Infer<typeof journalRecords>;

@@ -1,0 +1,98 @@
+/**
+ * What a scheduler and a worker say to each other.
+ *
+ * A task is named on the wire by the number of its job (given by the scheduler, the same for the life of its journal)
+ * and its index in the job. One hand-out of it is named by an epoch (life of the scheduler) and an attempt. Columns of
+ * one message have one entry a task.
+ */
+import { bytes, flag, integer, list, messages, object, text, uint32s, type Infer } from "./schema.ts";
+
+/** Tasks that one message may name. */
+export const TASKS_PER_MESSAGE_MAX = 4096;
+export const SLOTS_MAX = 1024;
+const U32_MAX = 0xffff_ffff;
+
+const u32 = integer(0, U32_MAX);
+const tasks = uint32s(TASKS_PER_MESSAGE_MAX);
+/** Blobs of a message one after the other; entry `i` ends at `ends[i]`. */
+const blob = bytes(1 << 20);
+
+/** Everything a worker may say to the scheduler. */
+export const workerToScheduler = messages({
+  /** First on a connection. A connection is a new incarnation of the worker. */
+  register: {
+    protocol: u32,
+    software: text(64),
+    name: text(128),
+    slots: integer(1, SLOTS_MAX),
+    kinds: list(object({ name: text(64), version: text(256) }), 256),
+    resources: list(object({ name: text(64), amount: integer(0, 1_000_000) }), 64),
+    /** Whether `held` messages follow: the scheduler hands out nothing before the last of them. */
+    holds: flag(),
+  },
+  /** After `register`: hand-outs of an earlier connection that this worker still has, running, waiting or finished. */
+  held: { job: u32, id: text(256), tasks, epochs: tasks, attempts: tasks, last: flag() },
+  /** Every half second. Renews the leases of the hand-outs it names, and only those. */
+  heartbeat: {
+    jobs: tasks,
+    tasks,
+    attempts: tasks,
+    /** Gets no more work while its memory is short. */
+    paused: flag(),
+    rssBytes: integer(0, Number.MAX_SAFE_INTEGER),
+  },
+  /** Results that are complete; sent again on the next connection until `stored` answers. */
+  done: {
+    job: u32,
+    tasks,
+    epochs: tasks,
+    attempts: tasks,
+    /** Microseconds of a thread for each. */
+    took: tasks,
+    ends: tasks,
+    results: blob,
+  },
+  /** The task itself ended in an error, its thread died under it, or it ran out of time. */
+  failed: {
+    job: u32,
+    task: u32,
+    epoch: u32,
+    attempt: u32,
+    code: text(64),
+    message: text(16_384),
+    stack: text(16_384),
+    /** The thread died: the task may be to blame. */
+    died: flag(),
+    /** Not the task's fault (store unreachable, disk full): runs again without counting. */
+    blameless: flag(),
+  },
+  /** Hand-outs given back unbegun: answer to `retract`, or the worker leaves. */
+  returned: { job: u32, tasks, attempts: tasks },
+  /** Takes no more work; goes when its hand-outs are stored or returned. */
+  leaving: {},
+});
+
+/** Everything the scheduler may say to a worker. */
+export const schedulerToWorker = messages({
+  /** Answers `register`. */
+  welcome: { epoch: u32, worker: u32, software: text(64), heartbeatMs: u32 },
+  /** Before the first hand-out of a job to this worker. */
+  job: { job: u32, id: text(256), kind: text(64), version: text(256), common: blob },
+  /** Hand-outs, in the order in which they should begin. */
+  assign: { job: u32, timeoutMs: u32, tasks, attempts: tasks, ends: tasks, parameters: blob },
+  /** Results that a task needs, in the order of its needs; before its hand-out, in as many messages as it takes. */
+  inputs: { job: u32, task: u32, attempt: u32, ends: tasks, values: blob },
+  /** These reports are durable, or of no use any more: forget them. */
+  stored: { job: u32, tasks, epochs: tasks, attempts: tasks },
+  /** Give back up to `count` hand-outs that have not begun, the last ones first. */
+  retract: { count: u32 },
+  /** Drop these hand-outs, begun or not; no report is wanted. */
+  drop: { job: u32, tasks, epochs: tasks, attempts: tasks },
+  /** No more hand-outs of this job will come. */
+  forget: { job: u32 },
+  /** The connection closes: wrong version, kind or name; said so that a person reads why. */
+  refuse: { code: text(64), message: text(4096) },
+});
+
+export type WorkerToScheduler = Infer<typeof workerToScheduler>;
+export type SchedulerToWorker = Infer<typeof schedulerToWorker>;

@@ -1,0 +1,99 @@
+/**
+ * The scheduler's core: `step(event, nowMs)` gives effects. Pure, synchronous, deterministic: no clock, no socket, no file, no
+ * chance, so that a journal replays, a fault reproduces from a seed, and a test needs no cluster.
+ */
+import type { JournalRecord } from "../../protocol/journal-records.ts";
+import { dispatch } from "./dispatch.ts";
+import type { SchedulerEffect, SchedulerEvent } from "./events.ts";
+import { RECOVERY_GRACE_MS } from "./limits.ts";
+import { onTick } from "./liveness.ts";
+import { onWorkerClosed, onWorkerSaid } from "./reports.ts";
+import { onClientClosed, onClientSaid } from "./requests.ts";
+import { replay, snapshot } from "./restore.ts";
+import { createState, journal, type SchedulerState } from "./state.ts";
+import { TASK } from "./task-state.ts";
+
+export interface SchedulerCore {
+  /** Everything it knows: for status pages, checks and tests; not to be changed. */
+  readonly state: SchedulerState;
+  /** Enters one event. Effects are to be carried out in order. `nowMs` never goes back. */
+  step(event: SchedulerEvent, nowMs: number): readonly SchedulerEffect[];
+  /** Records that restore the present state, for a shorter journal. Call when everything written is durable. */
+  snapshot(): Iterable<JournalRecord>;
+}
+
+export interface Recovered {
+  /** All records of earlier lives, in order: those of a snapshot, then those that followed it. */
+  readonly records: Iterable<JournalRecord>;
+  /** Sequence number of the last of them in the journal; 0 in a new one. */
+  readonly sequence: number;
+}
+
+/**
+ * A new life of the scheduler on the records of earlier ones.
+ *
+ * @returns The core and the effects that begin this life: its epoch is journaled before anything else.
+ */
+export function createSchedulerCore(
+  { records, sequence }: Recovered,
+  nowMs: number,
+): { core: SchedulerCore; effects: readonly SchedulerEffect[] } {
+  const state = recover(records, sequence, nowMs);
+  journal(state, { type: "epoch", epoch: state.epoch });
+  return {
+    core: {
+      state,
+      step: (event, now) => step(state, event, now),
+      snapshot: () => snapshot(state),
+    },
+    effects: takeEffects(state),
+  };
+}
+
+function recover(records: Iterable<JournalRecord>, sequence: number, nowMs: number): SchedulerState {
+  const state = createState(0, sequence, nowMs);
+  let epoch = 0;
+  for (const record of records) {
+    if (record.type === "epoch") epoch = Math.max(epoch, record.epoch);
+    replay(state, record);
+  }
+  const isRestart = [...state.jobs.values()].some(
+    ({ table }) => table.counts[TASK.queued]! + table.counts[TASK.waiting]! > 0,
+  );
+  return Object.assign(state, {
+    epoch: epoch + 1,
+    dispatchFromMs: isRestart ? nowMs + RECOVERY_GRACE_MS : nowMs,
+  });
+}
+
+function step(state: SchedulerState, event: SchedulerEvent, nowMs: number): readonly SchedulerEffect[] {
+  state.nowMs = nowMs;
+  switch (event.type) {
+    case "worker-said":
+      onWorkerSaid(state, event.link, event.message);
+      break;
+    case "worker-closed":
+      onWorkerClosed(state, event.link);
+      break;
+    case "client-said":
+      onClientSaid(state, event.link, event.message);
+      break;
+    case "client-closed":
+      onClientClosed(state, event.link);
+      break;
+    case "durable":
+      state.durability.reach(event.sequence);
+      break;
+    case "tick":
+      onTick(state);
+      break;
+  }
+  dispatch(state);
+  return takeEffects(state);
+}
+
+function takeEffects(state: SchedulerState): readonly SchedulerEffect[] {
+  const effects = state.out;
+  state.out = [];
+  return effects;
+}

@@ -1,0 +1,75 @@
+/** Batches with tasks to hand out: for each shape a heap, highest priority first, then the oldest. */
+import type { Batch } from "./job.ts";
+
+export class BatchQueue {
+  readonly #heaps = new Map<string, Batch[]>();
+
+  /** Adds a batch that has queued tasks; harmless when it is there. */
+  add(batch: Batch): void {
+    if (batch.isQueued) return;
+    batch.isQueued = true;
+    let heap = this.#heaps.get(batch.shape);
+    if (heap === undefined) this.#heaps.set(batch.shape, (heap = []));
+    heap.push(batch);
+    siftUp(heap, heap.length - 1);
+  }
+
+  get isEmpty(): boolean {
+    return this.#heaps.size === 0;
+  }
+
+  /** Shapes that have batches. */
+  shapes(): Iterable<string> {
+    return this.#heaps.keys();
+  }
+
+  /** The first batch of a shape. */
+  first(shape: string): Batch | undefined {
+    return this.#heaps.get(shape)?.[0];
+  }
+
+  /** Takes away the first batch of a shape, when it has no tasks left. */
+  dropFirst(shape: string): void {
+    const heap = this.#heaps.get(shape);
+    const [first] = heap ?? [];
+    if (heap === undefined || first === undefined) return;
+    first.isQueued = false;
+    const last = heap.pop()!;
+    if (heap.length === 0) return void this.#heaps.delete(shape);
+    if (last !== first) {
+      heap[0] = last;
+      siftDown(heap);
+    }
+  }
+}
+
+/** Whether `a` goes before `b`. */
+export function goesBefore(a: Batch, b: Batch): boolean {
+  return a.options.priority === b.options.priority ? a.sequence < b.sequence : a.options.priority > b.options.priority;
+}
+
+function siftUp(heap: Batch[], place: number): void {
+  while (place > 0) {
+    const parent = (place - 1) >> 1;
+    if (!goesBefore(heap[place]!, heap[parent]!)) return;
+    swap(heap, place, parent);
+    place = parent;
+  }
+}
+
+function siftDown(heap: Batch[]): void {
+  for (let place = 0; ;) {
+    let least = place;
+    for (const child of [2 * place + 1, 2 * place + 2])
+      if (child < heap.length && goesBefore(heap[child]!, heap[least]!)) least = child;
+    if (least === place) return;
+    swap(heap, place, least);
+    place = least;
+  }
+}
+
+function swap(heap: Batch[], a: number, b: number): void {
+  const held = heap[a]!;
+  heap[a] = heap[b]!;
+  heap[b] = held;
+}

@@ -1,0 +1,140 @@
+/** The state of an earlier life from its records, and a short list of records that would give the present state. */
+import type { JournalRecord } from "../../protocol/journal-records.ts";
+import type { MessageOf } from "../../protocol/schema.ts";
+import type { journalRecords } from "../../protocol/journal-records.ts";
+import { assert } from "../../common/assert.ts";
+import { createJob, type Batch, type Job } from "./job.ts";
+import { addBatch, addJob, forget, putBack, readyWhoseNeedsEnded } from "./requests.ts";
+import type { SchedulerState } from "./state.ts";
+import { move } from "./state.ts";
+import { settle } from "./transitions.ts";
+import { TASK } from "./task-state.ts";
+import { leaseKey } from "./worker-record.ts";
+
+type Replay = {
+  readonly [Name in JournalRecord["type"]]: (
+    state: SchedulerState,
+    record: MessageOf<typeof journalRecords, Name>,
+  ) => void;
+};
+
+const REPLAY: Replay = {
+  epoch: () => undefined,
+  opened: (state, head) => addJob(state, createJob(head, state.nowMs)),
+  appended: (state, record) => readyWhoseNeedsEnded(state, addBatch(state, jobOf(state, record.job), record)),
+  sealed: (state, { job }) => {
+    jobOf(state, job).sealed = true;
+  },
+  finished: (state, { job: number, tasks, ends, results }) => {
+    const job = jobOf(state, number);
+    for (const [place, task] of tasks.entries()) {
+      run(state, job, task);
+      move(state, job, task, TASK.finished);
+      job.table.setResult(task, results.subarray(place === 0 ? 0 : ends[place - 1], ends[place]));
+      settle(state, job, task);
+    }
+  },
+  erred: (state, { job: number, task, code, message, stack, attempts, worker }) => {
+    const job = jobOf(state, number);
+    move(state, job, task, TASK.erred);
+    job.errors.set(task, { code, message, stack, attempts, worker });
+    job.table.setSettled(task, true);
+    state.suspects.delete(leaseKey(number, task));
+  },
+  cancelled: (state, { job: number, tasks }) => {
+    const job = jobOf(state, number);
+    for (const task of tasks) {
+      move(state, job, task, TASK.cancelled);
+      job.table.setSettled(task, true);
+      state.suspects.delete(leaseKey(number, task));
+    }
+  },
+  retried: (state, { job, tasks }) => putBack(state, jobOf(state, job), tasks),
+  died: (state, { job: number, task, deaths }) => {
+    const job = jobOf(state, number);
+    job.table.setDeaths(task, deaths);
+    if (job.table.state(task) === TASK.queued) state.suspects.add(leaseKey(number, task));
+  },
+  failed: (state, { job, task, fails }) => jobOf(state, job).table.setFails(task, fails),
+  released: (state, { job }) => forget(state, jobOf(state, job)),
+};
+
+/** Applies one record of an earlier life, in order. */
+export function replay(state: SchedulerState, record: JournalRecord): void {
+  (REPLAY[record.type] as (state: SchedulerState, record: JournalRecord) => void)(state, record);
+}
+
+function jobOf(state: SchedulerState, number: number): Job {
+  const job = state.jobs.get(number);
+  assert(job !== undefined, () => `the journal names job ${number}, which was not opened`);
+  return job;
+}
+
+/**
+ * To processing, which no record tells: a finished task was handed out. In a snapshot it may come before what it needed.
+ */
+function run(state: SchedulerState, job: Job, task: number): void {
+  if (job.table.state(task) === TASK.waiting) move(state, job, task, TASK.queued);
+  move(state, job, task, TASK.processing);
+}
+
+/** Records that restore what is durable now, fewer than the journal's own. Call when everything written is durable. */
+export function* snapshot(state: SchedulerState): Iterable<JournalRecord> {
+  assert(state.durability.durable === state.durability.written, "a snapshot needs everything to be durable");
+  yield { type: "epoch", epoch: state.epoch };
+  for (const { job, id, kind, version, common, maxFails, transient } of state.jobs.values())
+    yield { type: "opened", job, id, kind, version, common, maxFails, transient };
+  // A batch may need tasks of a job that was opened after its own: the order of all batches is what counts.
+  const batches = [...state.jobs.values()].flatMap((job) => job.batches);
+  for (const batch of batches.toSorted((a, b) => a.sequence - b.sequence)) yield appendedOf(batch);
+  for (const job of state.jobs.values()) {
+    if (job.sealed) yield { type: "sealed", job: job.job };
+    yield* endsOf(job);
+  }
+}
+
+function appendedOf({ job, start, stop, options, parameters, needs, groups }: Batch): JournalRecord {
+  const keys = job.keys.slice(start, stop);
+  return {
+    type: "appended",
+    job: job.job,
+    count: stop - start,
+    options,
+    ...(parameters !== undefined && { parameters }),
+    ...(keys.some((key) => key !== undefined) && { keys: keys as string[] }),
+    ...(needs !== undefined && { needs }),
+    ...(groups !== undefined && { groups }),
+  };
+}
+
+const SNAPSHOT_TASKS_MAX = 65_536;
+
+/** How the tasks of a job ended, and what counts against those that have not. */
+function* endsOf({ job, table, errors }: Job): Iterable<JournalRecord> {
+  let finished: number[] = [];
+  const cancelled: number[] = [];
+  for (let task = 0; task < table.rows; task++) {
+    if (table.fails(task) > 0 && table.state(task) !== TASK.erred)
+      yield { type: "failed", job, task, fails: table.fails(task) };
+    const now = table.state(task);
+    if (now === TASK.finished) finished.push(task);
+    else if (now === TASK.cancelled) cancelled.push(task);
+    else if (now === TASK.erred) yield { type: "erred", job, task, ...errors.get(task)! };
+    else if (table.deaths(task) > 0) yield { type: "died", job, task, deaths: table.deaths(task) };
+    if (finished.length === SNAPSHOT_TASKS_MAX) {
+      yield finishedRecord(job, table, finished);
+      finished = [];
+    }
+  }
+  if (finished.length > 0) yield finishedRecord(job, table, finished);
+  if (cancelled.length > 0) yield { type: "cancelled", job, tasks: Uint32Array.from(cancelled) };
+}
+
+function finishedRecord(job: number, table: Job["table"], tasks: readonly number[]): JournalRecord {
+  const ends = new Uint32Array(tasks.length);
+  let bytes = 0;
+  for (const [place, task] of tasks.entries()) ends[place] = bytes += table.result(task).byteLength;
+  const results = new Uint8Array(bytes);
+  for (const [place, task] of tasks.entries()) results.set(table.result(task), place === 0 ? 0 : ends[place - 1]);
+  return { type: "finished", job, tasks: Uint32Array.from(tasks), ends, results };
+}

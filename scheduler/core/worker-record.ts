@@ -1,0 +1,89 @@
+/**
+ * A worker as the scheduler sees it: one connection of it. A worker that connects again is a new record, which takes over
+ * the hand-outs that it still has.
+ *
+ * - `joining`: told what it holds from before; gets nothing until it has.
+ * - `active`: gets work.
+ * - `suspect`: silent for a while: gets no work, what it has not begun may go elsewhere. A word from it makes it active.
+ * - `leaving`: takes no more work, ends what it has.
+ *
+ * Lost workers have no record: all they held is queued again.
+ */
+import { HELD_PER_SLOT_MAX, HELD_PER_SLOT_MIN, CREDIT_US } from "./limits.ts";
+import type { Batch, Job } from "./job.ts";
+
+export type WorkerState = "joining" | "active" | "suspect" | "leaving";
+
+/** One hand-out: the right of one worker to run one attempt. */
+export interface Lease {
+  readonly job: Job;
+  readonly batch: Batch;
+  readonly task: number;
+  readonly epoch: number;
+  readonly attempt: number;
+  /** What it was estimated to take when it was handed out. */
+  readonly estimateUs: number;
+  /** When its worker last named it. */
+  renewedMs: number;
+}
+
+export interface WorkerRecord {
+  /** Connection, as the shell numbers them; the worker's number in stories and messages. */
+  readonly link: number;
+  readonly name: string;
+  readonly slots: number;
+  /** Version by kind. */
+  readonly kinds: ReadonlyMap<string, string>;
+  readonly resources: ReadonlyMap<string, number>;
+  /** Of the resources, what hand-outs take. */
+  readonly taken: Map<string, number>;
+  state: WorkerState;
+  heardMs: number;
+  paused: boolean;
+  rssBytes: number;
+  /** By `leaseKey`, in the order of hand-out. */
+  readonly leases: Map<number, Lease>;
+  outstandingUs: number;
+  finished: number;
+  /** Jobs it was told about. */
+  readonly jobs: Set<number>;
+  /** Runs a suspected task alone, and gets nothing else meanwhile. */
+  alone: boolean;
+  /** A `retract` that it has not answered. */
+  retracting: boolean;
+}
+
+const TASKS_PER_JOB = 2 ** 24;
+
+/** One number for a task of a job. */
+export function leaseKey(job: number, task: number): number {
+  return job * TASKS_PER_JOB + task;
+}
+
+/** How many more tasks of `batch` the worker may hold now. */
+export function roomFor(worker: WorkerRecord, batch: Batch): number {
+  if (worker.state !== "active" || worker.paused || worker.alone) return 0;
+  const { slots, leases, outstandingUs } = worker;
+  const least = slots * HELD_PER_SLOT_MIN - leases.size;
+  if (batch.tookUs === undefined) return Math.max(0, least);
+  const credit = Math.floor((slots * CREDIT_US - outstandingUs) / Math.max(batch.tookUs, 1));
+  return Math.max(0, Math.min(Math.max(least, credit), slots * HELD_PER_SLOT_MAX - leases.size));
+}
+
+/** Whether the worker can run tasks of a batch at all, now or when it has less to do. */
+export function fits({ name, kinds, resources }: WorkerRecord, { job, options }: Batch): boolean {
+  return (
+    kinds.get(job.kind) === job.version &&
+    (options.workers.length === 0 || options.workers.includes(name)) &&
+    options.resources.every(({ name: resource, amount }) => (resources.get(resource) ?? 0) >= amount)
+  );
+}
+
+/** How many tasks of `batch` the free resources of a worker allow. */
+export function resourceRoom({ resources, taken }: WorkerRecord, { options }: Batch): number {
+  return options.resources.reduce(
+    (least, { name, amount }) =>
+      Math.min(least, Math.floor(((resources.get(name) ?? 0) - (taken.get(name) ?? 0)) / amount)),
+    Infinity,
+  );
+}

@@ -1,0 +1,153 @@
+/** The worker's core: `step(event, nowMs)` gives effects. Pure, like the scheduler's. */
+import type { MessageOf } from "../../protocol/schema.ts";
+import type { schedulerToWorker, SchedulerToWorker } from "../../protocol/worker-link.ts";
+import type { WorkerEffect, WorkerEvent } from "./events.ts";
+import { giveBack, heartbeat, introduce } from "./reports.ts";
+import { createState, handKey, send, type HandOut, type WorkerIdentity, type WorkerState } from "./state.ts";
+import { checkTimes, drop, fillSlots, onEnded, onThreadDied } from "./threads.ts";
+
+export interface WorkerCore {
+  /** Everything it knows: for status and tests; not to be changed. */
+  readonly state: WorkerState;
+  step(event: WorkerEvent, nowMs: number): readonly WorkerEffect[];
+}
+
+export function createWorkerCore(identity: WorkerIdentity): WorkerCore {
+  const state = createState(identity);
+  return { state, step: (event, nowMs) => step(state, event, nowMs) };
+}
+
+function step(state: WorkerState, event: WorkerEvent, nowMs: number): readonly WorkerEffect[] {
+  state.nowMs = nowMs;
+  handle(state, event);
+  fillSlots(state);
+  if (state.leaving && !state.left && state.hands.size === 0) {
+    state.left = true;
+    state.out.push({ type: "left" });
+  }
+  const effects = state.out;
+  state.out = [];
+  return effects;
+}
+
+function handle(state: WorkerState, event: WorkerEvent): void {
+  switch (event.type) {
+    case "connected":
+      state.connected = true;
+      state.inputs.clear();
+      introduce(state);
+      if (state.leaving) send(state, { type: "leaving" });
+      return;
+    case "disconnected":
+      state.connected = false;
+      return;
+    case "said":
+      return (HANDLERS[event.message.type] as (state: WorkerState, message: SchedulerToWorker) => void)(
+        state,
+        event.message,
+      );
+    case "ended":
+      return onEnded(state, event.slot, event.done, event.failed);
+    case "thread-died":
+      return onThreadDied(state, event.slot, event.reason);
+    case "memory":
+      state.rssBytes = event.rssBytes;
+      if (state.paused === event.paused) return;
+      state.paused = event.paused;
+      return heartbeat(state);
+    case "drain":
+      return leave(state);
+    case "tick":
+      checkTimes(state);
+      return heartbeat(state);
+  }
+}
+
+type Handlers = {
+  readonly [Name in SchedulerToWorker["type"]]: (
+    state: WorkerState,
+    message: MessageOf<typeof schedulerToWorker, Name>,
+  ) => void;
+};
+
+const HANDLERS: Handlers = {
+  welcome: (state, { epoch }) => {
+    state.epoch = epoch;
+  },
+  job: (state, job) => void state.jobs.set(job.job, job),
+  inputs: (state, { job, task, attempt, ends, values }) => {
+    const key = handKey(job, task);
+    const known = state.inputs.get(key);
+    const inputs = known?.attempt === attempt ? known : { attempt, values: [] };
+    for (let place = 0; place < ends.length; place++)
+      inputs.values.push(values.slice(place === 0 ? 0 : ends[place - 1], ends[place]));
+    state.inputs.set(key, inputs);
+  },
+  assign,
+  stored: (state, { job, tasks, epochs, attempts }) => {
+    for (const [place, task] of tasks.entries()) {
+      const hand = state.hands.get(handKey(job, task));
+      if (hand?.epoch !== epochs[place] || hand?.attempt !== attempts[place]) continue;
+      if (hand!.state.name === "done" || hand!.state.name === "failed") state.hands.delete(handKey(job, task));
+    }
+  },
+  retract: (state, { count }) => returnLine(state, count),
+  drop: (state, { job, tasks, epochs, attempts }) => {
+    for (const [place, task] of tasks.entries()) drop(state, job, task, epochs[place]!, attempts[place]!);
+  },
+  forget: (state, { job }) => {
+    state.jobs.delete(job);
+    state.tookUs.delete(job);
+  },
+  refuse: (state, { code, message }) => void state.out.push({ type: "refused", code, message }),
+};
+
+function assign(
+  state: WorkerState,
+  { job: number, timeoutMs, tasks, attempts, ends, parameters }: MessageOf<typeof schedulerToWorker, "assign">,
+): void {
+  const job = state.jobs.get(number);
+  const late: HandOut[] = [];
+  for (const [place, task] of tasks.entries()) {
+    const key = handKey(number, task);
+    const inputs = state.inputs.get(key);
+    const attempt = attempts[place]!;
+    state.inputs.delete(key);
+    const hand: HandOut = {
+      job: job!,
+      task,
+      epoch: state.epoch,
+      attempt,
+      timeoutMs,
+      parameters: parameters.slice(place === 0 ? 0 : ends[place - 1], ends[place]),
+      inputs: inputs?.attempt === attempt ? inputs.values : [],
+      state: { name: "line" },
+    };
+    // A hand-out that this one replaces runs on unseen; its report would be too old.
+    const old = state.hands.get(key);
+    if (old !== undefined) drop(state, number, task, old.epoch, old.attempt);
+    if (state.leaving) late.push(hand);
+    else {
+      state.hands.set(key, hand);
+      state.line.push(hand);
+    }
+  }
+  giveBack(state, late);
+}
+
+/** Gives back up to `count` hand-outs from the end of the line. */
+function returnLine(state: WorkerState, count: number): void {
+  const back = state.line.splice(Math.max(0, state.line.length - count));
+  for (const hand of back) state.hands.delete(handKey(hand.job.job, hand.task));
+  giveBack(state, back);
+  // An answer is owed even when there is nothing to give.
+  if (back.length === 0)
+    send(state, { type: "returned", job: 0, tasks: new Uint32Array(0), attempts: new Uint32Array(0) });
+}
+
+function leave(state: WorkerState): void {
+  if (state.leaving) return;
+  state.leaving = true;
+  send(state, { type: "leaving" });
+  if (state.line.length > 0) returnLine(state, state.line.length);
+}

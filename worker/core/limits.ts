@@ -1,0 +1,10 @@
+/** Limits and times of the worker's core. Times are milliseconds of the shell's monotonic clock. */
+
+/** Estimated work of one frame: hand-over to a thread costs some 50 us, and a frame is what a dead thread may lose. */
+export const FRAME_TARGET_US = 10_000;
+export const FRAME_TASKS_MAX = 256;
+/** A task that nobody wants any more may go on for so long before its thread is ended. */
+export const DROP_GRACE_MS = 1000;
+/** Entries of one report. */
+export const REPORT_TASKS_MAX = 1000;
+export const REPORT_BYTES_MAX = 256 * 1024;

@@ -1,0 +1,110 @@
+/** All that the worker's core knows: its hand-outs, its line, its slots. */
+import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
+import type { TaskDone, TaskFailed, WorkerEffect } from "./events.ts";
+
+/** Who the worker is; said at each connection. */
+export interface WorkerIdentity {
+  readonly protocol: number;
+  readonly software: string;
+  readonly name: string;
+  readonly slots: number;
+  readonly kinds: readonly { readonly name: string; readonly version: string }[];
+  readonly resources: readonly { readonly name: string; readonly amount: number }[];
+}
+
+export type JobHead = Extract<SchedulerToWorker, { type: "job" }>;
+
+/**
+ * A hand-out on its way through the worker:
+ * `line` waits for a slot; `frame` is in a slot's frame, begun or not; `done`, `failed` are reported, until the scheduler has
+ * stored the report; `dropped` is in a frame, but nobody wants it any more.
+ */
+export type HandOutState =
+  | { readonly name: "line" }
+  | { readonly name: "frame"; readonly slot: number }
+  | { readonly name: "done"; readonly done: TaskDone }
+  | { readonly name: "failed"; readonly failed: TaskFailed; readonly died: boolean }
+  | { readonly name: "dropped"; readonly slot: number; readonly sinceMs: number };
+
+export interface HandOut {
+  readonly job: JobHead;
+  readonly task: number;
+  readonly epoch: number;
+  readonly attempt: number;
+  readonly timeoutMs: number;
+  readonly parameters: Uint8Array;
+  readonly inputs: readonly Uint8Array[];
+  state: HandOutState;
+}
+
+/** A thread of the pool and what it has. */
+export interface Slot {
+  readonly number: number;
+  /** Hand-outs of the frame that have not ended, in order; the first is running. */
+  frame: HandOut[];
+  /** When the first one began. */
+  begunMs: number;
+  /** Why its thread is being ended. */
+  killedFor: { readonly code: string; readonly reason: string } | undefined;
+}
+
+export interface WorkerState {
+  readonly identity: WorkerIdentity;
+  connected: boolean;
+  epoch: number;
+  readonly jobs: Map<number, JobHead>;
+  /** By `handKey`. */
+  readonly hands: Map<number, HandOut>;
+  /** Those of state `line`, first to run first. */
+  line: HandOut[];
+  readonly slots: readonly Slot[];
+  /** Results that came ahead of the hand-out that needs them; by `handKey`. */
+  readonly inputs: Map<number, { readonly attempt: number; readonly values: Uint8Array[] }>;
+  /** Running mean by job, microseconds. */
+  readonly tookUs: Map<number, number>;
+  paused: boolean;
+  rssBytes: number;
+  leaving: boolean;
+  left: boolean;
+  /** Reports that came too late to matter. */
+  droppedReports: number;
+  nowMs: number;
+  out: WorkerEffect[];
+}
+
+export function createState(identity: WorkerIdentity): WorkerState {
+  return {
+    identity,
+    connected: false,
+    epoch: 0,
+    jobs: new Map(),
+    hands: new Map(),
+    line: [],
+    slots: Array.from({ length: identity.slots }, (_, number) => ({
+      number,
+      frame: [],
+      begunMs: 0,
+      killedFor: undefined,
+    })),
+    inputs: new Map(),
+    tookUs: new Map(),
+    paused: false,
+    rssBytes: 0,
+    leaving: false,
+    left: false,
+    droppedReports: 0,
+    nowMs: 0,
+    out: [],
+  };
+}
+
+const TASKS_PER_JOB = 2 ** 24;
+
+export function handKey(job: number, task: number): number {
+  return job * TASKS_PER_JOB + task;
+}
+
+/** Said only while connected: a report is kept until it is stored and said again on the next connection. */
+export function send(state: WorkerState, message: WorkerToScheduler): void {
+  if (state.connected) state.out.push({ type: "send", message });
+}
