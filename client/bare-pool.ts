@@ -67,7 +67,10 @@ async function runFrame(run: BareRun, indices: readonly number[]): Promise<reado
   const onOutcome = (outcome: TaskOutcome): void => {
     if (outcome.type === "failed") return run.onFailed(outcome.index, outcome.error);
     const { index, result, tookMs } = outcome;
-    stores.push(run.store(index, result).then(() => run.onFinished(index, result, tookMs)));
+    const stored = run.store(index, result).then(() => run.onFinished(index, result, tookMs));
+    // A failure waits for the end of the frame; without a handler until then, Node would end the process.
+    stored.catch(() => undefined);
+    stores.push(stored);
   };
   const tasks = indices.map((index) => ({ index, parameters: run.job.task(index) }));
   const { job, partsFolder } = run;
