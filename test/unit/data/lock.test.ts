@@ -1,5 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -52,26 +51,6 @@ describe.each(METHODS)("acquireLock() by %s", (method) => {
 });
 
 describe("acquireLock()", () => {
-  it.runIf(process.platform === "linux")("is released by the kernel when its process is killed", async (context) => {
-    const [major] = process.versions.node.split(".").map(Number);
-    if (major! < 22)
-      context.skip("this Node runs no TypeScript in a child process; test/integration/data does it on dist");
-    const path = join(await testFolder(), "a");
-    const module = join(import.meta.dirname, "../../../data/lock.ts");
-    const script = `const { acquireLock } = await import(${JSON.stringify(module)});
-      await acquireLock(${JSON.stringify(path)}); console.log("locked"); setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ["--experimental-strip-types", "--input-type=module", "-e", script], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    await once(child.stdout, "data");
-    await expect(acquireLock(path)).rejects.toMatchObject({
-      message: expect.stringContaining(`process ${child.pid}`),
-    });
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    await (await acquireLock(path)).release();
-  });
-
   it("takes over the lock file of a process that is gone", async () => {
     const folder = await testFolder();
     await writeFile(join(folder, ".a.lock"), `process ${spawnSync("true").pid}, since yesterday`);
