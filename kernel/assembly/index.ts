@@ -210,5 +210,5 @@ export function countAllBins(delaySamples: i32, order: i32): void {
 }
 
 export { flip8, flip16 } from "./flip";
-export { findRange, narrowCodes, quantiseLinear } from "./quantise";
+export { findRange, isFinite32, narrowCodes, quantiseLinear } from "./quantise";
 export { quantiseRank } from "./rank";

@@ -40,6 +40,15 @@ export function findRange(series: usize, count: i32): bool {
   return wrong == 0;
 }
 
+/** Whether `count` float32 are finite; what lies behind them up to a multiple of 4 must be. */
+export function isFinite32(series: usize, count: i32): bool {
+  let spoilt = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  for (let at = series; at < series + (<usize>count << 2); at += 16)
+    spoilt = f32x4.add(spoilt, f32x4.mul(v128.load(at), zero));
+  return !v128.any_true(f32x4.ne(spoilt, zero));
+}
+
 /** Two codes as whole numbers in float64s: round((x - origin) * scale), from 0. */
 // @ts-ignore: decorator
 @inline

@@ -87,11 +87,14 @@ function loadSmall(module: KernelModule, series: Series): number {
   return -1;
 }
 
+/** float32 and int32 samples. */
 function loadAsIs(module: KernelModule, series: Series): number {
-  const index = firstNonFinite(series);
-  if (index >= 0) return index;
-  const type = series instanceof Float64Array ? FLOAT64 : series instanceof Float32Array ? FLOAT32 : INT32;
-  place(module, type, copyBytes(module, series), series.length);
+  const address = copyBytes(module, series);
+  if (series instanceof Float32Array) {
+    new Float32Array(module.memory.buffer, address + series.byteLength, 4).fill(0);
+    if (module.isFinite32(address, series.length) === 0) return firstNonFinite(series);
+  }
+  place(module, series instanceof Float32Array ? FLOAT32 : INT32, address, series.length);
   return -1;
 }
 

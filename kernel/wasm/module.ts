@@ -23,6 +23,8 @@ export interface KernelModule {
   addSegment(address: number, stop: number): void;
   flip8(address: number, bytes: number): void;
   flip16(address: number, bytes: number): void;
+  /** Whether the float32 are finite; up to 3 behind them are looked at too. */
+  isFinite32(series: number, length: number): number;
   /** False when one of the float64 is not finite; else what the quantisers below start from. */
   findRange(series: number, length: number): number;
   /** Whether the samples lie on at most `levels` evenly spaced levels; then their i16 codes are at `codes`. */

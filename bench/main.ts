@@ -1,0 +1,19 @@
+/** `npm run bench -- NAME [options]`: runs one of the benchmarks, or lists them. */
+const BENCHES: Record<string, { about: string; run: (args: readonly string[]) => Promise<void> }> = {
+  kernel: {
+    about: "ns per (sample, delay) of a sweep, over kinds, lengths and types of series [--quick] [--json]",
+    run: async (args) => (await import("./kernel.ts")).benchKernel(args),
+  },
+  "end-to-end": {
+    about: "the main job on made shards, one thread and all [--input DIR] [--shards N] [--runs N] [--json]",
+    run: async (args) => (await import("./end-to-end.ts")).benchEndToEnd(args),
+  },
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const bench = BENCHES[name];
+if (bench === undefined) {
+  const list = Object.entries(BENCHES).map(([each, { about }]) => `  ${each.padEnd(12)} ${about}`);
+  console.error([`usage: npm run bench -- NAME [options]`, ...list].join("\n"));
+  process.exitCode = 64;
+} else await bench.run(args);
