@@ -21,7 +21,7 @@ describe("readMaps()", () => {
     expect(maps.coordinateNames()).toEqual({ x: "INJ_map", y: "FBT_map" });
     const { x, y } = maps.coordinates()!;
     expect([x[0], x[4], x[19]]).toEqual([10, 10.5, 12]);
-    expect([...y.slice(0, 5)]).toEqual([1, 1.25, 1.5, 1.75, 1]);
+    expect(Array.from(y.slice(0, 5))).toEqual([1, 1.25, 1.5, 1.75, 1]);
     maps.close();
   });
 });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { asWriteError, replaceDurably, writeDurably } from "../../../data/durable.ts";
 import { testFolder } from "../../support/folders.ts";
+import { withSmallDisk } from "../../support/small-disk.ts";
 
 const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 
@@ -52,18 +53,13 @@ describe("writeDurably()", () => {
   });
 
   it("says that the disk is full, and keeps the old file", async (context) => {
-    const folder = await testFolder();
-    const mount = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]);
-    if (mount.status !== 0) context.skip("a small file system cannot be mounted here");
-    try {
+    await withSmallDisk(context, "64k", async (folder) => {
       const path = join(folder, "a.txt");
       await writeDurably(path, Buffer.from("old"));
       await expect(writeDurably(path, Buffer.alloc(1 << 20))).rejects.toMatchObject({ code: "PE_DISK_FULL" });
       expect(await readFile(path, "utf8")).toBe("old");
       expect(await readdir(folder)).toEqual(["a.txt"]);
-    } finally {
-      spawnSync("umount", [folder]);
-    }
+    });
   });
 });
 

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -6,6 +5,7 @@ import { createWithLibrary, openWithLibrary } from "../../../data/hdf5/library.t
 import { CELL_STATUS, mapName, OWNER_CONFLICT, OWNER_NONE, publishMaps, readMaps } from "../../../data/maps.ts";
 import type { Maps } from "../../../data/maps.ts";
 import { testFolder } from "../../support/folders.ts";
+import { withSmallDisk } from "../../support/small-disk.ts";
 import { withH5dump, withH5py } from "../../support/independent-hdf5.ts";
 import { compareMaps, mapsContent } from "../../support/maps-files.ts";
 import { cellOf, CLAIMS, digestOf, jobOf, KEYS, X_SIZE, Y_SIZE } from "../../support/maps-updates.ts";
@@ -64,8 +64,8 @@ describe("publishMaps()", () => {
         expect([...maps.status(info.name)!]).toEqual(expected.map(({ status }) => status));
       }
       expect(maps.coordinates()!.x[11]).toBeNaN();
-      expect([...maps.coordinates()!.x.slice(0, 4)]).toEqual([10, 10, 10, 10.5]);
-      expect([...maps.coordinates()!.y.slice(0, 4)]).toEqual([1, 1.25, 1.5, 1]);
+      expect(Array.from(maps.coordinates()!.x.slice(0, 4))).toEqual([10, 10, 10, 10.5]);
+      expect(Array.from(maps.coordinates()!.y.slice(0, 4))).toEqual([1, 1.25, 1.5, 1]);
     });
     expect(await readdir(join(path, ".."))).toEqual(["maps.hdf5"]);
   });
@@ -85,14 +85,24 @@ print(json.dumps([{k: int(v) for k, v in f.attrs.items()}, sorted(f), m.shape, m
     expect(withH5py(context, script, path)).toEqual([
       { x_size: X_SIZE, y_size: Y_SIZE },
       ["m003t001", "m006t002_weighted", "provenance", "x_variables", "y_variables"],
-      ...[[X_SIZE, Y_SIZE], [X_SIZE, Y_SIZE], 9, "float64"],
+      [X_SIZE, Y_SIZE],
+      [X_SIZE, Y_SIZE],
+      9,
+      "float64",
       {
-        ...{ type: "permutation entropy", order: [3, "int64"], delay: [1, "int64"] },
-        ...{ cells_done: [11, "int64"], cells_failed: [2, "int64"] },
-        ...{ software: "pe-cluster 0.0.0", kernel: "test-1", source_digest: digestOf("input") },
+        type: "permutation entropy",
+        order: [3, "int64"],
+        delay: [1, "int64"],
+        cells_done: [11, "int64"],
+        cells_failed: [2, "int64"],
+        software: "pe-cluster 0.0.0",
+        kernel: "test-1",
+        source_digest: digestOf("input"),
         date: "2024-01-02T03:04:05.000Z",
       },
-      ...[["m003t001"], "x_variables", "provenance"],
+      ["m003t001"],
+      "x_variables",
+      "provenance",
       values.map((value) => (Number.isNaN(value) ? "nan" : expect.stringMatching(/^0\.\d+$/))),
       jobOf().source.shards.map(({ name }) => name),
     ]);
@@ -130,8 +140,11 @@ print(json.dumps([{k: int(v) for k, v in f.attrs.items()}, sorted(f), m.shape, m
     const status = new Uint8Array(CELLS).fill(CELL_STATUS.value);
     await publishMaps(path, { ...again, maps: [{ ...KEYS[0]!, load: async () => ({ values, status }) }] });
     await withMaps(path, (maps) => {
-      expect([...maps.values("m003t001").slice(2, 7)]).toEqual([
-        ...[cellOf(KEYS[0]!, 0, 2).value, 0.25, 0.25, 0.25],
+      expect(Array.from(maps.values("m003t001").slice(2, 7))).toEqual([
+        cellOf(KEYS[0]!, 0, 2).value,
+        0.25,
+        0.25,
+        0.25,
         cellOf(KEYS[0]!, 2, 6).value,
       ]);
       expect(maps.values("m006t002_weighted")[3]).toBe(cellOf(KEYS[1]!, 1, 3).value);
@@ -251,8 +264,10 @@ print(json.dumps([{k: int(v) for k, v in f.attrs.items()}, sorted(f), m.shape, m
     await publishMaps(path, hashed([1], "one"));
     await withMaps(path, ({ sources }) =>
       expect(sources[0]!.shards.map(({ sha256 }) => sha256)).toEqual([
-        ...[digestOf("one 0"), digestOf("one 1")],
-        ...[undefined, undefined],
+        digestOf("one 0"),
+        digestOf("one 1"),
+        undefined,
+        undefined,
       ]),
     );
     await expect(publishMaps(path, hashed([1], "two"))).rejects.toMatchObject({
@@ -343,10 +358,7 @@ print(1)`;
   });
 
   it("says that the disk is full, and keeps the old file", async (context) => {
-    const folder = await testFolder();
-    const mount = spawnSync("mount", ["-t", "tmpfs", "-o", "size=100k", "tmpfs", folder]);
-    if (mount.status !== 0) context.skip("a small file system cannot be mounted here");
-    try {
+    await withSmallDisk(context, "100k", async (folder) => {
       const path = join(folder, "maps.hdf5");
       await publishMaps(path, jobOf());
       const bytes = await readFile(path);
@@ -354,9 +366,7 @@ print(1)`;
       await expect(publishMaps(path, jobOf({ keys }))).rejects.toMatchObject({ code: "PE_DISK_FULL" });
       expect(await readFile(path)).toEqual(bytes);
       expect(await readdir(folder)).toEqual(["maps.hdf5"]);
-    } finally {
-      spawnSync("umount", [folder]);
-    }
+    });
   });
 });
 

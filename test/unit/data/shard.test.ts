@@ -34,8 +34,12 @@ describe("openShard()", () => {
       expect(shard.attributes).toEqual({ xIndexMin: 0, yIndexMin: 0, xIndexMax: 1, yIndexMax: 1, shardSize: 2 });
       expect(shard.problems).toEqual([]);
       expect(shard.series[1]).toEqual({
-        ...{ dataset: "x_000_y_001", x: 0, y: 1 },
-        ...{ xVariable: 10, yVariable: 1.25, length: 100 },
+        dataset: "x_000_y_001",
+        x: 0,
+        y: 1,
+        xVariable: 10,
+        yVariable: 1.25,
+        length: 100,
       });
       for (const [k, { dataset }] of shard.series.entries())
         expect(samplesOf(shard, dataset)).toEqual(["Float64Array", ...floats(k)]);
@@ -133,9 +137,19 @@ describe("openShard()", () => {
       const index = (value: string) =>
         `PE_SHARD_LAYOUT has x_index = ${value}; expected a whole number from 0 to 1000000`;
       expect(reasons).toEqual({
-        ...{ boolean: noNumbers, complex: noNumbers, compound: noNumbers, half_float: noNumbers, text: noNumbers },
-        ...{ cube: shaped("10, 10, 1"), null: shaped("none"), row: shaped("1, 100"), scalar: shaped("") },
-        ...{ table: shaped("10, 10"), fraction: index("1.5"), huge: index("2000000"), negative: index("-1") },
+        boolean: noNumbers,
+        complex: noNumbers,
+        compound: noNumbers,
+        half_float: noNumbers,
+        text: noNumbers,
+        cube: shaped("10, 10, 1"),
+        null: shaped("none"),
+        row: shaped("1, 100"),
+        scalar: shaped(""),
+        table: shaped("10, 10"),
+        fraction: index("1.5"),
+        huge: index("2000000"),
+        negative: index("-1"),
         no_attributes: "PE_SHARD_LAYOUT has no number as attribute x_index",
         text_index: "PE_SHARD_LAYOUT has no number as attribute x_index",
         no_y: "PE_SHARD_LAYOUT has no number as attribute y_index",
