@@ -16,7 +16,7 @@ const TRIES = 5;
 let input = "";
 let clean = "";
 /** A work folder with some tasks finished, as a stop with Ctrl-C left it. */
-let stopped = { work: "", stderr: "", finished: 0 };
+let stopped = { work: "", stderr: "", finished: 0, tasks: 0 };
 
 function longArgs(output: string): string[] {
   return ["run", "--input", input, "--output", output, "--json", ...LONG];
@@ -34,7 +34,8 @@ beforeAll(async () => {
     expect(status, stderr).toBe(130);
     expect(stdout).toBe("");
     const work = `${output}.work`;
-    stopped = { work, stderr, finished: (await finishedLines(work)).length };
+    const tasks = Number(/of (\d+) tasks/.exec(stderr)![1]);
+    stopped = { work, stderr, finished: (await finishedLines(work)).length, tasks };
     return;
   }
   throw new Error(`of ${TRIES} runs each was over before it could be stopped`);
@@ -79,8 +80,8 @@ describe("a stopped run", () => {
     const { report } = await goOn(async (work) => {
       const file = (await finishedFile(work))!;
       const [first, ...rest] = await finishedLines(work);
-      // Would pass for another task, whose cells would then be this one's.
-      const altered = first!.replace(/"index":(\d+)/, (_, index: string) => `"index":${Number(index) + 20}`);
+      // Would pass for the last task, whose cells would then be the first one's.
+      const altered = first!.replace(/"index":\d+/, `"index":${stopped.tasks - 1}`);
       expect(altered).not.toBe(first);
       const text = [altered, "null", "{}", ...rest].join("\n");
       await writeFile(file, text.slice(0, -20));
