@@ -77,6 +77,14 @@ export const ERROR_CODES = {
     exit: EXIT.dataError,
     about: "The job finished, but some cells have a named reason instead of a value.",
   },
+  PE_CONNECTION: {
+    exit: EXIT.unavailable,
+    about: "The scheduler cannot be reached, or takes no more connections.",
+  },
+  PE_ACCESS: {
+    exit: EXIT.noPermission,
+    about: "The scheduler refused the token, or its certificate is not the one of the access file.",
+  },
   PE_PROTOCOL: {
     exit: EXIT.software,
     about: "A message that no version of this program would send, or one that is too large; the connection is closed.",

@@ -8,7 +8,7 @@
 import { Packr, Unpackr } from "msgpackr/pack";
 import { PeError } from "../common/errors.ts";
 import { faultOfFrame } from "./frame-scan.ts";
-import { check, refusal, typeOf, type Infer, type Messages } from "./schema.ts";
+import { check, refusal, typeOf, type AnyMessage, type Infer, type Messages } from "./schema.ts";
 
 /** Bytes of a frame. A message with more than that is split by who sends it. */
 export const FRAME_BYTES_MAX = 1 << 20;
@@ -22,24 +22,27 @@ export const FRAME_HEAD_BYTES = 5;
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: "auto" });
 
-/** A checked message in the form in which it travels, and no less than the bytes it takes. */
-export interface PackedMessage {
-  readonly wire: readonly unknown[];
-  readonly bytesMax: number;
-}
-
-/** @throws {PeError} `PE_PROTOCOL` when it is no message of the link. */
-export function packMessage(link: Messages, message: object): PackedMessage {
+/**
+ * Checks a message that will travel; no less than the bytes it will take.
+ *
+ * @throws {PeError} `PE_PROTOCOL` when it is no message of the link, or too large for a frame of its own.
+ */
+export function measureMessage(link: Messages, message: AnyMessage): number {
   check(link, message, "encode");
-  const type = typeOf(link, message, "encode");
-  return { wire: type.pack(message), bytesMax: type.sizeMax(message) };
+  const bytesMax = typeOf(link, message, "encode").sizeMax(message);
+  // Text is measured by what it could take; near the limit only the frame itself tells.
+  return bytesMax + FRAME_HEAD_BYTES > FRAME_BYTES_MAX ? encodeChecked(link, [message]).byteLength : bytesMax;
 }
 
-/** @throws {PeError} `PE_PROTOCOL` when the frame is too large. */
-export function encodePacked(packed: readonly PackedMessage[]): Uint8Array {
-  if (packed.length > FRAME_MESSAGES_MAX)
-    throw refusal("encode", "frame", `${packed.length} messages are more than ${FRAME_MESSAGES_MAX}`);
-  const frame = packr.pack(packed.map(({ wire }) => wire));
+/**
+ * Messages that were checked, as one frame.
+ *
+ * @throws {PeError} `PE_PROTOCOL` when the frame is too large.
+ */
+export function encodeChecked(link: Messages, messages: readonly AnyMessage[]): Uint8Array {
+  if (messages.length > FRAME_MESSAGES_MAX)
+    throw refusal("encode", "frame", `${messages.length} messages are more than ${FRAME_MESSAGES_MAX}`);
+  const frame = packr.pack(messages.map((message) => typeOf(link, message, "encode").pack(message)));
   if (frame.byteLength > FRAME_BYTES_MAX)
     throw refusal("encode", "frame", `${frame.byteLength} bytes are more than ${FRAME_BYTES_MAX}; send less at once`);
   return frame;
@@ -51,7 +54,8 @@ export function encodePacked(packed: readonly PackedMessage[]): Uint8Array {
  * @throws {PeError} `PE_PROTOCOL` when one is no message of the link, or the frame too large.
  */
 export function encodeFrame<Link extends Messages>(link: Link, messages: readonly Infer<Link>[]): Uint8Array {
-  return encodePacked(messages.map((message) => packMessage(link, message as object)));
+  for (const message of messages) check(link, message, "encode");
+  return encodeChecked(link, messages);
 }
 
 /**

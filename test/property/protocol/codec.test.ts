@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { clientToScheduler, schedulerToClient } from "../../../protocol/client-link.ts";
-import { decodeFrame, encodeFrame, isProtocolError, packMessage } from "../../../protocol/codec.ts";
+import { decodeFrame, encodeFrame, isProtocolError, measureMessage } from "../../../protocol/codec.ts";
 import {
   bytes,
   check,
@@ -70,7 +70,7 @@ describe.each(Object.entries(links))("frames of %s", (_, link) => {
       fc.property(fc.array(arbitraryMessage(link, 200), { maxLength: 6 }), (sent) => {
         const frame = encodeFrame(link, sent);
         expect(decodeFrame(link, frame)).toStrictEqual(sent);
-        const bytesMax = sent.reduce((sum, message) => sum + packMessage(link, message).bytesMax, 5);
+        const bytesMax = sent.reduce((sum, message) => sum + measureMessage(link, message), 5);
         expect(frame.byteLength).toBeLessThanOrEqual(bytesMax);
       }),
       { numRuns: 300 },
