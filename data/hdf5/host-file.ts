@@ -71,7 +71,6 @@ export function pathFile(path: string, mode: "r" | "wx+"): HostFile {
 export interface InnerFileSystem {
   createFile(parent: string, name: string, properties: object, canRead: boolean, canWrite: boolean): InnerNode;
   unlink(path: string): void;
-  close(stream: InnerStream): void;
   readonly streams: (InnerStream | null | undefined)[];
   readonly ErrnoError: new (errno: number) => Error;
 }
@@ -84,9 +83,9 @@ interface InnerNode {
   stream_ops: Record<string, unknown>;
 }
 
-export interface InnerStream {
-  readonly path: string;
+interface InnerStream {
   position: number;
+  stream_ops: Record<string, unknown>;
 }
 
 /** WASI's numbers of EIO and ENOSPC. */
@@ -96,7 +95,7 @@ const ENOSPC = 51;
 /** What the library has must be what is used here. */
 export function assertFileSystem(system: unknown): asserts system is InnerFileSystem {
   const has = (name: string): boolean => typeof system === "object" && system !== null && name in system;
-  assert(["createFile", "unlink", "close", "streams", "ErrnoError"].every(has), "a file system of another library");
+  assert(["createFile", "unlink", "streams", "ErrnoError"].every(has), "a file system of another library");
 }
 
 /** Shows `host` to the library as `/name`. */
@@ -125,5 +124,18 @@ export function mountFile(system: InnerFileSystem, name: string, host: HostFile)
       guard(() => host.write(new Uint8Array(memory.buffer, memory.byteOffset + offset, length), position)),
     llseek: (stream: InnerStream, offset: number, whence: number) =>
       guard(() => offset + (whence === 1 ? stream.position : whence === 2 ? host.size() : 0)),
+  };
+}
+
+/** The library's standard error stream, number 2: what it writes there goes to `take` instead of the console. */
+export function takeErrorOutput(system: InnerFileSystem, take: (text: string) => void): void {
+  const stream = system.streams[2];
+  assert(stream !== null && stream !== undefined, "a library without standard error");
+  stream.stream_ops = {
+    ...stream.stream_ops,
+    write: (_stream: InnerStream, memory: Int8Array, offset: number, length: number) => {
+      take(Buffer.from(memory.buffer, memory.byteOffset + offset, length).toString("utf8"));
+      return length;
+    },
   };
 }

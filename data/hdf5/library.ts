@@ -1,4 +1,3 @@
-/* oxlint-disable no-underscore-dangle -- the library's memory is managed by functions of such names */
 /**
  * HDF5 through the HDF Group's own library (h5wasm), the one file that imports it: reads what `plain.ts` leaves,
  * writes shards and maps.
@@ -7,19 +6,20 @@
  * random name. So whatever a file points to (external links, external storage, virtual datasets) is not there: even
  * where a refusal was missed, no other file of this machine can be read.
  *
- * Without its throwing error handler the library returns garbage for corrupt data.
+ * Errors: many calls of h5wasm return garbage when HDF5 fails underneath, but HDF5 prints every failure to its standard
+ * error stream. That is taken here, and a call after which there is text there has failed. (h5wasm's own handler, which
+ * throws from inside, was tried: each error then leaves files open and a piece of the stack taken, and after about
+ * 1,600 errors the library's memory is overrun.)
  */
 import { randomUUID } from "node:crypto";
 import type * as H5wasm from "h5wasm";
-import { assertFileSystem, contentFile, mountFile, pathFile } from "./host-file.ts";
+import { assertFileSystem, contentFile, mountFile, pathFile, takeErrorOutput } from "./host-file.ts";
 import type { HostFile, InnerFileSystem } from "./host-file.ts";
+import { elementOf, isScalar, isText, scalarAt, withMemory } from "./library-values.ts";
 import { byCodeUnits, DATASET_BYTES_MAX } from "./model.ts";
-import type { Attributes, AttributeValue, DatasetInfo, ElementArray, ElementType, Source } from "./model.ts";
+import type { Attributes, AttributeValue, DatasetInfo, ElementArray, Source } from "./model.ts";
 
-/** Values of `H5T_class_t` and of `H5Z_filter_t`. */
-const CLASS_INTEGER = 0;
-const CLASS_FLOAT = 1;
-const CLASS_STRING = 3;
+/** Values of `H5Z_filter_t`. */
 const FILTER_NBIT = 5;
 /** Identifiers from here on are filters that come as plug-ins, which the library does not have. */
 const FILTER_PLUGIN_MIN = 256;
@@ -31,6 +31,8 @@ interface Library {
   readonly h5wasm: typeof H5wasm;
   readonly module: Module;
   readonly system: InnerFileSystem;
+  /** What HDF5 printed of failures since it was last emptied. */
+  readonly errors: { text: string };
 }
 
 /** What stands behind a name. A link that leads nowhere or out of the file is `link`. */
@@ -69,11 +71,12 @@ let loading: Promise<Library> | undefined;
 function loadLibrary(): Promise<Library> {
   loading ??= import("h5wasm").then(async (h5wasm) => {
     const module = await h5wasm.ready;
-    module.activate_throwing_error_handler();
     // Its typings of the file system name fewer things than there are.
     const system: unknown = module.FS;
     assertFileSystem(system);
-    return { h5wasm, module, system };
+    const errors = { text: "" };
+    takeErrorOutput(system, (text) => void (errors.text += text));
+    return { h5wasm, module, system, errors };
   });
   return loading;
 }
@@ -90,12 +93,7 @@ export async function openWithLibrary(source: Source): Promise<LibraryFile> {
     return guarded(() => module.get_attribute_names(id, path));
   }
   function attribute(path: string, name: string): AttributeValue | undefined {
-    return guarded(() => {
-      const metadata = module.get_attribute_metadata(id, path, name);
-      return isUsable(metadata)
-        ? scalarOf(objectAt(library, file, path).get_attribute(name, false), metadata)
-        : undefined;
-    });
+    return guarded(() => readAttribute(module, id, path, name));
   }
   function attributes(path: string): Attributes {
     const usable = new Map<string, AttributeValue>();
@@ -108,14 +106,7 @@ export async function openWithLibrary(source: Source): Promise<LibraryFile> {
 
   return {
     names: (group) => guarded(() => module.get_names(id, group, false).toSorted(byCodeUnits)),
-    kind(path) {
-      try {
-        return guarded(() => kindOf(module, id, path));
-      } catch {
-        // A link to something outside the file, which is never there.
-        return "link";
-      }
-    },
+    kind: (path) => guarded(() => kindOf(module, id, path)),
     attributes,
     otherAttributes: (path) => attributeNames(path).filter((name) => attribute(path, name) === undefined),
     dataset(path) {
@@ -130,12 +121,7 @@ export async function openWithLibrary(source: Source): Promise<LibraryFile> {
       };
     },
     readBytes: (path) => guarded(() => readBytes(module, id, path)),
-    readText(path) {
-      const found = objectAt(library, file, path);
-      const value = found instanceof library.h5wasm.Dataset ? guarded(() => found.value) : undefined;
-      if (typeof value !== "string") throw new Error(`"${path}" is not a text`);
-      return value;
-    },
+    readText: (path) => guarded(() => readText(module, id, path)),
     close,
   };
 }
@@ -172,17 +158,21 @@ export async function createWithLibrary(path: string): Promise<LibraryWriter> {
 
 /** Opens `host` inside the library; on failure everything is closed again. */
 function openInside(library: Library, host: HostFile, mode: "r" | "w") {
-  const { h5wasm, module, system } = library;
+  const { h5wasm, module, system, errors } = library;
   const name = randomUUID();
   let open = false;
   function guarded<Result>(act: () => Result): Result {
+    errors.text = "";
+    let result: Result;
     try {
-      return act();
+      result = act();
     } catch (error) {
-      removeErrorFiles(system);
       if (host.failure.error !== undefined) throw host.failure.error;
-      throw new Error(reasonOf(error), { cause: error });
+      throw new Error(reasonOf(errors.text || String(error)), { cause: error });
     }
+    if (errors.text === "") return result;
+    if (host.failure.error !== undefined) throw host.failure.error;
+    throw new Error(reasonOf(errors.text));
   }
   function close(): void {
     try {
@@ -207,14 +197,8 @@ function openInside(library: Library, host: HostFile, mode: "r" | "w") {
   return { file, guarded, close };
 }
 
-/** Each error leaves the library's own temporary file open: after 4,096 of them it could report none. */
-function removeErrorFiles(system: InnerFileSystem): void {
-  for (const stream of system.streams) if (stream?.path.startsWith("/tmp/")) system.close(stream);
-}
-
 /** The library's error stack, outermost call first: the last line says what went wrong at the bottom. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+function reasonOf(text: string): string {
   const reasons = [...text.matchAll(/^\s*#\d+: .*? line \d+ in [^:]+: (.*)$/gm)].map((match) => match[1]!);
   return reasons.at(-1) ?? (text.split("\n")[0] || "the HDF5 library failed");
 }
@@ -234,26 +218,6 @@ function objectAt({ h5wasm }: Library, file: H5wasm.File, path: string): H5wasm.
   throw new Error(`there is no dataset or group "${path}"`);
 }
 
-/** Scalars and arrays of one element, of numbers or text. */
-function isUsable(metadata: Metadata): boolean {
-  const isSingle = metadata.shape !== null && metadata.total_size === 1;
-  return isSingle && (metadata.type === CLASS_STRING || elementOf(metadata) !== undefined);
-}
-
-function scalarOf(value: H5wasm.OutputData, metadata: Metadata): AttributeValue | undefined {
-  const isArray = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-  const scalar = isArray ? [...value][0] : value;
-  if (typeof scalar === "number") return metadata.type === CLASS_INTEGER ? BigInt(scalar) : scalar;
-  return typeof scalar === "bigint" || typeof scalar === "string" ? scalar : undefined;
-}
-
-function elementOf({ type, size, signed }: Metadata): ElementType | undefined {
-  const isFloat = type === CLASS_FLOAT && (size === 4 || size === 8);
-  const isInteger = type === CLASS_INTEGER && (size === 1 || size === 2 || size === 4 || size === 8);
-  if (!isFloat && !isInteger) return undefined;
-  return { kind: isFloat ? "float" : "integer", signed: isFloat || signed, bytes: size };
-}
-
 function pluginRefusal(filters: readonly H5wasm.Filter[]): string | undefined {
   const plugin = filters.find(({ id }) => id >= FILTER_PLUGIN_MIN);
   if (plugin === undefined) return undefined;
@@ -261,24 +225,20 @@ function pluginRefusal(filters: readonly H5wasm.Filter[]): string | undefined {
 }
 
 /** Virtual datasets say so. External storage does not: reading one element shows it, since nothing is there. */
-function refusalOf({ module, system }: Library, id: bigint, path: string, metadata: Metadata): string | undefined {
+function refusalOf({ module, errors }: Library, id: bigint, path: string, metadata: Metadata): string | undefined {
   const sources = metadata.virtual_sources;
   if (sources !== undefined) return `is a virtual dataset (of "${sources[0]?.file_name ?? "?"}"), which is refused`;
   const mayBeOutside = metadata.chunks === null && elementOf(metadata) !== undefined && metadata.total_size > 0;
   if (!mayBeOutside || !metadata.shape?.length) return undefined;
   const zeros = metadata.shape.map(() => 0n);
   const ones = metadata.shape.map(() => 1n);
-  const pointer = allocate(module, metadata.size);
-  try {
-    if (module.get_dataset_data(id, path, ones, zeros, ones, BigInt(pointer)) < 0) return "cannot be read";
-    return undefined;
-  } catch (error) {
-    removeErrorFiles(system);
-    const text = error instanceof Error ? error.message : "";
-    return /external/i.test(text) ? "has external storage, which is refused" : `cannot be read: ${reasonOf(error)}`;
-  } finally {
-    module._free(pointer);
-  }
+  errors.text = "";
+  const status = withMemory(module, metadata.size, (pointer) =>
+    module.get_dataset_data(id, path, ones, zeros, ones, BigInt(pointer)),
+  );
+  if (status >= 0 && errors.text === "") return undefined;
+  if (/external/i.test(errors.text)) return "has external storage, which is refused";
+  return `cannot be read: ${reasonOf(errors.text)}`;
 }
 
 function readBytes(module: Module, id: bigint, path: string): Uint8Array<ArrayBuffer> {
@@ -286,20 +246,35 @@ function readBytes(module: Module, id: bigint, path: string): Uint8Array<ArrayBu
   const bytes = metadata.size * metadata.total_size;
   if (!Number.isSafeInteger(bytes) || bytes > DATASET_BYTES_MAX)
     throw new Error(`"${path}" takes ${bytes} bytes; at most ${DATASET_BYTES_MAX} can be read at a time`);
-  const pointer = allocate(module, bytes);
-  try {
-    const status = module.get_dataset_data(id, path, null, null, null, BigInt(pointer));
-    if (status < 0) throw new Error(`"${path}" cannot be read`);
+  return withMemory(module, bytes, (pointer) => {
+    if (module.get_dataset_data(id, path, null, null, null, BigInt(pointer)) < 0)
+      throw new Error(`"${path}" cannot be read`);
     return new Uint8Array(module.HEAPU8.subarray(pointer, pointer + bytes));
-  } finally {
-    module._free(pointer);
-  }
+  });
 }
 
-function allocate(module: Module, bytes: number): number {
-  const pointer = module._malloc(Math.max(bytes, 1));
-  if (pointer === 0) throw new Error(`no memory for ${bytes} bytes`);
-  return pointer;
+function readText(module: Module, id: bigint, path: string): string {
+  const metadata = module.get_dataset_metadata(id, path);
+  if (!isText(metadata) || !isScalar(metadata)) throw new Error(`"${path}" is not a text`);
+  return withMemory(module, metadata.size, (pointer) => {
+    if (module.get_dataset_data(id, path, null, null, null, BigInt(pointer)) < 0)
+      throw new Error(`"${path}" cannot be read`);
+    const text = String(scalarAt(module, pointer, metadata));
+    if (metadata.vlen) module.reclaim_vlen_memory(id, path, "", BigInt(pointer));
+    return text;
+  });
+}
+
+/** Undefined for what is neither a number nor a text. */
+function readAttribute(module: Module, id: bigint, path: string, name: string): AttributeValue | undefined {
+  const metadata = module.get_attribute_metadata(id, path, name);
+  if (!isScalar(metadata)) return undefined;
+  return withMemory(module, metadata.size, (pointer) => {
+    if (module.get_attribute_data(id, path, name, BigInt(pointer)) < 0) throw new Error(`"${name}" cannot be read`);
+    const value = scalarAt(module, pointer, metadata);
+    if (metadata.vlen) module.reclaim_vlen_memory(id, path, name, BigInt(pointer));
+    return value;
+  });
 }
 
 /** Texts of plain ASCII get the type that h5py gives them; others are said to be UTF-8. */

@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { errnoOf } from "../errno.ts";
 import { openWithLibrary } from "./library.ts";
+import type { LibraryFile } from "./library.ts";
 import type { DatasetInfo, RootFile, Source } from "./model.ts";
 import { openPlain } from "./plain.ts";
 
@@ -29,9 +30,8 @@ export async function openRootWithLibrary(source: Source): Promise<RootFile> {
     const attributes = file.attributes("/");
     const datasets: DatasetInfo[] = [];
     for (const name of file.names("/")) {
-      const kind = file.kind(`/${name}`);
-      if (kind === "dataset") datasets.push(file.dataset(`/${name}`));
-      else if (kind === "link") datasets.push(refusedLink(name));
+      const dataset = describe(file, name);
+      if (dataset !== undefined) datasets.push(dataset);
     }
     return {
       attributes,
@@ -45,9 +45,18 @@ export async function openRootWithLibrary(source: Source): Promise<RootFile> {
   }
 }
 
-function refusedLink(name: string): DatasetInfo {
-  const refusal = "is a soft or external link, which is refused";
-  return { name, shape: undefined, element: undefined, attributes: new Map(), refusal };
+/** Undefined for groups and named types. */
+function describe(file: LibraryFile, name: string): DatasetInfo | undefined {
+  const refused = (refusal: string): DatasetInfo => {
+    return { name, shape: undefined, element: undefined, attributes: new Map(), refusal };
+  };
+  try {
+    const kind = file.kind(`/${name}`);
+    if (kind === "link") return refused("is a soft or external link, which is refused");
+    return kind === "dataset" ? file.dataset(`/${name}`) : undefined;
+  } catch (error) {
+    return refused(`cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function assertHdf5(source: Source): void {
