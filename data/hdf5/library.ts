@@ -197,9 +197,10 @@ function openInside(library: Library, host: HostFile, mode: "r" | "w") {
   return { file, guarded, close };
 }
 
-/** The library's error stack, outermost call first: the last line says what went wrong at the bottom. */
+/** Error stacks, outermost call first: the last line of the first one says what went wrong at the bottom. */
 function reasonOf(text: string): string {
-  const reasons = [...text.matchAll(/^\s*#\d+: .*? line \d+ in [^:]+: (.*)$/gm)].map((match) => match[1]!);
+  const [, first = ""] = text.split("HDF5-DIAG:");
+  const reasons = [...first.matchAll(/^\s*#\d+: .*? line \d+ in [^:]+: (.*)$/gm)].map((match) => match[1]!);
   return reasons.at(-1) ?? (text.split("\n")[0] || "the HDF5 library failed");
 }
 

@@ -322,6 +322,20 @@ print(1)`;
     expect(await readdir(join(path, ".."))).toEqual(["maps.hdf5"]);
   });
 
+  it("refuses to lose an attribute that it cannot copy", async (context) => {
+    const path = await newPath();
+    const script = `
+import h5py, sys
+f = h5py.File(sys.argv[1], "w")
+f.attrs["x_size"], f.attrs["y_size"], f.attrs["limits"] = ${X_SIZE}, ${Y_SIZE}, [0.5, 1.5]
+print(1)`;
+    withH5py(context, script, path);
+    await expect(publishMaps(path, jobOf())).rejects.toMatchObject({
+      code: "PE_MAPS_CONFLICT",
+      message: expect.stringContaining('attribute limits of "/" is of a type that cannot be copied'),
+    });
+  });
+
   it("refuses an old file that cannot be read, and one that is no maps file", async () => {
     const path = await newPath();
     const golden = await readFile(join(GOLDEN, "maps.hdf5"));

@@ -36,6 +36,32 @@ describe("openPlain()", () => {
     expect(() => openPlain({ path: join(SHARDS, name) })).toThrow(reason);
   });
 
+  it.each([
+    [
+      "a file that says it is longer",
+      "another address space",
+      (file: Buffer) => file.writeUInt32LE(file.length + 1, 40),
+    ],
+    ["a name twice", "names that do not ascend", (file: Buffer) => file.write("0", file.indexOf("x_000_y_001") + 10)],
+    [
+      "a header with a message more",
+      "another number of messages",
+      (file: Buffer) => {
+        const root = file.readUInt32LE(64);
+        file.writeUInt16LE(file.readUInt16LE(root + 2) + 1, root + 2);
+      },
+    ],
+    [
+      "two attributes of one name",
+      "two attributes of one name",
+      (file: Buffer) => file.write("x", file.indexOf("y_index\0")),
+    ],
+  ])("leaves %s to the library", async (_what, reason, damage) => {
+    const file = await readFile(join(SHARDS, "raw_shard_000_000.hdf5"));
+    damage(file);
+    expect(() => openPlain({ content: file })).toThrow(reason);
+  });
+
   it("takes no memory for lengths that a damaged file makes up", async () => {
     const content = new Uint8Array(await readFile(join(SHARDS, "raw_shard_000_000.hdf5")));
     // Every 8 bytes that could be a length or an address, one after the other.
