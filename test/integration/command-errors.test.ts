@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { acquireLock } from "../../data/lock.ts";
-import { expectError, runClient, runWell, unprivileged } from "../support/client.ts";
+import { HOOK_MS, expectError, runClient, runWell, unprivileged } from "../support/client.ts";
 import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
 import { copyGoldenShards } from "../support/golden.ts";
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
   await runWell(["run", "--input", shards, "--output", maps, "--orders", "3", "--delays", "1-3"]);
   await mkdir(join(folder, "empty"));
   await writeFile(join(folder, "words.txt"), "1\n2\nthree\n");
-});
+}, HOOK_MS);
 
 /** A correct run but for `more`, whose options win over those before them. */
 function runWith(...more: readonly string[]): string[] {

@@ -3,7 +3,7 @@ import { cp, readFile, readdir, rm, truncate, stat, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { MapJobReport } from "../../index.ts";
-import { runClient, runWell } from "../support/client.ts";
+import { HOOK_MS, runClient, runWell } from "../support/client.ts";
 import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
 import { finishedFile, finishedLines, killUntilDone, stopAfterTasks } from "../support/interrupted.ts";
 import { compareMaps, mapsContent } from "../support/maps-files.ts";
@@ -39,7 +39,7 @@ beforeAll(async () => {
     return;
   }
   throw new Error(`of ${TRIES} runs each was over before it could be stopped`);
-});
+}, HOOK_MS);
 
 /** The stopped run under a name of its own. */
 async function goOn(tamper?: (work: string) => Promise<void>): Promise<{ report: MapJobReport; output: string }> {

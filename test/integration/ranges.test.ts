@@ -3,7 +3,7 @@ import { cp, readdir, readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../common/random.ts";
-import { expectError, runWell } from "../support/client.ts";
+import { HOOK_MS, expectError, runWell } from "../support/client.ts";
 import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
 import { copyGolden, copyGoldenShards } from "../support/golden.ts";
 import { compareMaps, differences, mapsContent } from "../support/maps-files.ts";
@@ -17,7 +17,7 @@ beforeAll(async () => {
   input = await simulateShardsInto(folder);
   full = join(folder, "full.hdf5");
   await runWell(runArgs(input, full));
-});
+}, HOOK_MS);
 
 /** Runs each piece into one file. */
 async function compose(pieces: readonly (readonly string[])[]): Promise<string> {

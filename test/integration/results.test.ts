@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readMaps } from "../../data/maps.ts";
 import { parseResults } from "../../data/result-text.ts";
-import { ROOT, runClient, runWell, startClient } from "../support/client.ts";
+import { HOOK_MS, ROOT, runClient, runWell, startClient } from "../support/client.ts";
 import { fileFolder, testFolder } from "../support/folders.ts";
 import { copyGoldenShards } from "../support/golden.ts";
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
   shards = await copyGoldenShards(join(folder, "shards"));
   maps = join(folder, "maps.hdf5");
   await runWell(["run", "--input", shards, "--output", maps, "--orders", "3,4", "--delays", "1-4", "--x", "0:4"]);
-});
+}, HOOK_MS);
 
 describe("plot", () => {
   test.each([

@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openShard } from "../../data/shard.ts";
 import { sha256Of } from "../../data/hash.ts";
-import { expectError, runWell, startClient } from "../support/client.ts";
+import { HOOK_MS, expectError, runWell, startClient } from "../support/client.ts";
 import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
 
 const SIMULATION = ["simulate", "--model", "feedback", "--grid", "5x4", "--samples", "400", "--seed", "3"];
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const folder = join(await fileFolder(), "shards");
   await runWell([...SIMULATION, "--shard-size", "3", "--threads", "1", "--output", folder]);
   reference = await seriesOf(folder);
-});
+}, HOOK_MS);
 
 describe("simulate", () => {
   test("fills every cell of the grid with a series of its own", () => {

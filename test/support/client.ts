@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = fileURLToPath(new URL("../../dist/client/cli/main.js", import.meta.url));
@@ -32,13 +32,27 @@ export interface RunningClient {
   said(text: string): Promise<void>;
 }
 
-const alive = new Set<ChildProcess>();
+/** For hooks that run commands: the ten seconds they have by default are few on a busy machine. */
+export const HOOK_MS = 180_000;
 
-afterEach(() => {
-  const left = [...alive].map(({ pid, spawnargs }) => `${pid}: ${spawnargs.slice(2).join(" ")}`);
-  for (const child of alive) child.kill("SIGKILL");
-  expect(left, "processes that a test left behind").toEqual([]);
-});
+const alive = new Map<ChildProcess, Promise<unknown>>();
+
+afterEach(expectNoClients);
+// A hook that ran out of time has no test after it.
+afterAll(async () => void (await endClients()));
+
+/** A test ends its processes itself. */
+export async function expectNoClients(): Promise<void> {
+  expect(await endClients(), "processes that a test left behind").toEqual([]);
+}
+
+/** Kills the clients that still run and waits until they are gone. @returns Their command lines. */
+export async function endClients(): Promise<string[]> {
+  const left = [...alive];
+  for (const [child] of left) child.kill("SIGKILL");
+  await Promise.all(left.map(async ([, outcome]) => await outcome));
+  return left.map(([{ pid, spawnargs }]) => `${pid}: ${spawnargs.slice(2).join(" ")}`);
+}
 
 export function startClient(args: readonly string[], options: ClientOptions = {}): RunningClient {
   if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: run npm run build first`);
@@ -49,7 +63,6 @@ export function startClient(args: readonly string[], options: ClientOptions = {}
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  alive.add(child);
   const output = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream].setEncoding("utf8");
@@ -57,13 +70,17 @@ export function startClient(args: readonly string[], options: ClientOptions = {}
   }
   const hang = setTimeout(() => child.kill("SIGABRT"), HANG_MS);
   const outcome = new Promise<Outcome>((resolve, reject) => {
-    child.on("error", reject);
+    child.on("error", (error) => {
+      alive.delete(child);
+      reject(error);
+    });
     child.on("close", (status, signal) => {
       clearTimeout(hang);
       alive.delete(child);
       resolve({ status, signal, ...output });
     });
   });
+  alive.set(child, outcome);
   const said = async (text: string): Promise<void> => {
     await new Promise<void>((resolve, reject) => {
       const look = (): void => (output.stderr.includes(text) ? resolve() : undefined);

@@ -4,12 +4,23 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach } from "vitest";
+import { endClients, expectNoClients } from "./client.ts";
 
 const ofTest: string[] = [];
 const ofFile: string[] = [];
 
-afterEach(async () => await removeAll(ofTest));
-afterAll(async () => await removeAll(ofFile));
+// Whoever still writes into a folder would keep it from going.
+afterEach(async () => {
+  try {
+    await expectNoClients();
+  } finally {
+    await removeAll(ofTest);
+  }
+});
+afterAll(async () => {
+  await endClients();
+  await removeAll(ofFile);
+});
 
 /** An empty folder that is removed after the test. */
 export async function testFolder(): Promise<string> {

@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, test } from "vitest";
-import { runClient, runWell } from "../support/client.ts";
+import { HOOK_MS, runClient, runWell } from "../support/client.ts";
 import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
 import { compareMaps } from "../support/maps-files.ts";
 import { runArgs, simulateShardsInto } from "../support/simulated.ts";
@@ -21,7 +21,7 @@ beforeAll(async () => {
   input = await simulateShardsInto(folder, 400);
   clean = join(folder, "clean.hdf5");
   await runWell(runArgs(input, clean, "--orders", "3-6", "--delays", "1-6"));
-});
+}, HOOK_MS);
 
 /** Calls `use` with a small disk; undefined where none can be mounted. */
 async function withDisk<Result>(use: (disk: string) => Promise<Result>): Promise<Result | undefined> {

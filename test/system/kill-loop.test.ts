@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { MapJobReport } from "../../index.ts";
-import { runWell } from "../support/client.ts";
+import { HOOK_MS, runWell } from "../support/client.ts";
 import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
 import { killUntilDone } from "../support/interrupted.ts";
 import { compareMaps } from "../support/maps-files.ts";
@@ -28,7 +28,7 @@ beforeAll(async () => {
   input = await simulateShardsInto(folder, 3000);
   clean = join(folder, "clean.hdf5");
   await runWell(args(clean));
-});
+}, HOOK_MS);
 
 describe("a run that is killed over and over", () => {
   test.each(SEEDS)("gives every bit of a clean run (seed %i)", async (seed) => {

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { runWell } from "../support/client.ts";
+import { HOOK_MS, runWell } from "../support/client.ts";
 import { fileFolder, testFolder } from "../support/folders.ts";
 import { writeLargeShards } from "../support/large-shards.ts";
 
@@ -15,7 +15,7 @@ let input = "";
 beforeAll(async () => {
   input = join(await fileFolder(), "shards");
   await writeLargeShards(input, SHARDS);
-}, 120_000);
+}, HOOK_MS);
 
 /** Largest resident memory of a run, in bytes. */
 async function peakOf(shards: string, options: readonly string[]): Promise<number> {
