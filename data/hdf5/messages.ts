@@ -37,7 +37,8 @@ export function parseDatatype(view: DataView): StoredType {
   if (typeClass === CLASS_INTEGER) {
     requirePlain(isWidth(bytes), "integers of another width");
     const isWhole = view.getUint16(8, true) === 0 && view.getUint16(10, true) === bytes * 8;
-    requirePlain(isWhole, "integers that do not fill their bytes");
+    // The library would hand on such bits as they lie, without the sign.
+    if (!isWhole) return other;
     return {
       ...other,
       element: { kind: "integer", signed: (bits & 0x08) !== 0, bytes },
@@ -50,7 +51,7 @@ export function parseDatatype(view: DataView): StoredType {
     const expected = bytes === 8 ? FLOAT64 : FLOAT32;
     const isVax = (bits & 0x40) !== 0;
     const isIeee = expected.every((value, index) => value === found[index]) && (bits & 0x30) === 0x20;
-    requirePlain(isIeee && !isVax && view.getUint8(2) === bytes * 8 - 1, "floats that are not IEEE 754");
+    if (!isIeee || isVax || view.getUint8(2) !== bytes * 8 - 1) return other;
     return { ...other, element: { kind: "float", signed: true, bytes }, bigEndian: (bits & 0x01) !== 0 };
   }
   return other;

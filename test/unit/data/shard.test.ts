@@ -119,6 +119,19 @@ describe("openShard()", () => {
     });
   });
 
+  it("refuses numbers that do not fill their bytes, whose sign would be lost, and floats that are not IEEE's", async () => {
+    for (const [name, datasets] of [
+      ["partial-types.hdf5", ["other_floats", "twelve_bits"]],
+      ["packed.hdf5", ["packed"]],
+    ] as const)
+      await withShard(name, ({ series, problems }) => {
+        expect(series).toEqual([]);
+        expect(problems.map(({ code, details }) => [code, details["dataset"]])).toEqual(
+          datasets.map((dataset) => ["PE_SHARD_LAYOUT", dataset]),
+        );
+      });
+  });
+
   it("refuses a series that was never written in full, which HDF5 would read as zeros", async () => {
     await withShard("never-written.hdf5", ({ series, problems }) => {
       expect(series).toEqual([]);
