@@ -152,6 +152,7 @@ function cellsOf(plan: Plan, length: number): Cell[] {
 function createWeights(plan: Plan): Part {
   const counter = createPlainCounter();
   const weigher = createWeigher(counter);
+  const entropies = new Float64Array(plan.ascending.length);
   const place = placesOf(plan);
   const fit = ordersThatFit(plan);
   return (series, out) => {
@@ -159,8 +160,10 @@ function createWeights(plan: Plan): Part {
     if (index >= 0) return index;
     weigher.load(series.length);
     plan.delays.forEach((delay, delayIndex) => {
-      for (const order of fit(series.length, delay))
-        place(out, "weighted", delayIndex, order, weigher.entropy(delay, order));
+      const orders = fit(series.length, delay);
+      if (orders.length === 0) return;
+      weigher.entropies(delay, orders, entropies);
+      for (const [at, order] of orders.entries()) place(out, "weighted", delayIndex, order, entropies[at]!);
     });
     return -1;
   };

@@ -21,32 +21,37 @@ const SMALL = 1e-140;
 export interface Weigher {
   /** Takes the series that `counter` was loaded with, `length` samples long. */
   load(length: number): void;
-  /** Weighted entropy of one order, 0 to 1; the order has at least one window. */
-  entropy(delay: number, order: number): number;
+  /** Weighted entropies at one delay, 0 to 1. `orders` ascending, each with a window. */
+  entropies(delay: number, orders: readonly number[], out: Float64Array): void;
 }
 
 export function createWeigher(counter: PlainCounter): Weigher {
   let length = 0;
-  let scale = 1;
+  let samples: Float64Array = new Float64Array(0);
   const weightsByOrder: Float64Array[] = [];
 
   const load = (count: number): void => {
     length = count;
-    scale = scaleOf(counter.samples(), length);
+    samples = counter.samples();
+    const scale = scaleOf(samples, length);
+    if (scale !== 1) samples = samples.map((sample) => sample * scale);
   };
 
-  const entropy = (delay: number, order: number): number => {
-    const weights = (weightsByOrder[order] ??= new Float64Array(FACTORIALS[order]!));
-    const patterns = counter.patterns(delay, order);
-    const first = (order - 1) * delay;
-    addWeights(weights, patterns, counter.samples(), { first, length, delay, scale });
-    if (!isDense(weights.length, length - first)) return entropyOfHit(weights, patterns, first, length, order);
-    const result = entropyOfWeights(weights, order);
-    weights.fill(0);
-    return result;
+  const entropies = (delay: number, orders: readonly number[], out: Float64Array): void => {
+    const patternsByOrder = counter.patterns(delay, orders.at(-1)!);
+    for (const [index, order] of orders.entries()) {
+      const weights = (weightsByOrder[order] ??= new Float64Array(FACTORIALS[order]!));
+      const patterns = patternsByOrder[order]!;
+      const first = (order - 1) * delay;
+      addWeights(weights, patterns, samples, { order, delay, length });
+      if (isDense(weights.length, length - first)) {
+        out[index] = entropyOfWeights(weights, order);
+        weights.fill(0);
+      } else out[index] = entropyOfHit(weights, patterns, first, length, order);
+    }
   };
 
-  return { load, entropy };
+  return { load, entropies };
 }
 
 /** 1 for ordinary samples, else the power of two that brings the largest near 1. */
@@ -62,26 +67,26 @@ function scaleOf(samples: Float64Array, length: number): number {
   return scale;
 }
 
-interface WindowRange {
-  readonly first: number;
-  readonly length: number;
+interface Windows {
+  readonly order: number;
   readonly delay: number;
-  readonly scale: number;
+  /** Of the series. */
+  readonly length: number;
 }
 
 /**
  * order * sum d^2 - (sum d)^2 is order^2 times the variance, and the factor cancels. With d taken from the window's last
  * sample it is exact for equal samples and loses no digits to a large common offset.
  */
-function addWeights(weights: Float64Array, patterns: PatternArray, samples: Float64Array, range: WindowRange): void {
-  const { first, length, delay, scale } = range;
-  const order = first / delay + 1;
+function addWeights(weights: Float64Array, patterns: PatternArray, samples: Float64Array, windows: Windows): void {
+  const { order, delay, length } = windows;
+  const first = (order - 1) * delay;
   for (let end = first; end < length; end++) {
-    const last = samples[end]! * scale;
+    const last = samples[end]!;
     let sum = 0;
     let squares = 0;
     for (let earlier = end - delay; earlier >= end - first; earlier -= delay) {
-      const difference = samples[earlier]! * scale - last;
+      const difference = samples[earlier]! - last;
       sum += difference;
       squares += difference * difference;
     }

@@ -2,8 +2,8 @@
 import { BUCKET_ENDS, LEVELS } from "./layout";
 import { code, range } from "./quantise";
 
-/** A fuller bucket makes ranking slower than comparing float64s. */
-const BUCKET_MAX: u32 = 48;
+/** Comparisons a sample, on average; with more, ranking takes longer than comparing float64s at every delay. */
+const COMPARISONS_MAX: u64 = 16;
 
 // @ts-ignore: decorator
 @inline
@@ -27,14 +27,14 @@ export function quantiseRank(series: usize, codes: usize, count: i32): bool {
     store<u32>(bucket, load<u32>(bucket) + 1);
   }
   let start: u32 = 0;
-  let fullest: u32 = 0;
+  let comparisons: u64 = 0;
   for (let bucket = BUCKET_ENDS; bucket < BUCKET_ENDS + (<usize>buckets << 2); bucket += 4) {
     const inside = load<u32>(bucket);
-    fullest = max(fullest, inside);
+    comparisons += <u64>inside * inside;
     store<u32>(bucket, start);
     start += inside;
   }
-  if (fullest > BUCKET_MAX) return false;
+  if (comparisons > COMPARISONS_MAX * <u64>count) return false;
   // Each bucket's start moves to its end as its samples are placed, so that it begins where the one before it ends.
   for (let index: usize = 0; index < end; index++) {
     const bucket = bucketOf(codes, index);

@@ -18,8 +18,8 @@ import type { PatternArray } from "./patterns.ts";
 export interface PlainCounter extends PatternCounter {
   /** Samples of the loaded series as float64, exact for every element type; longer than the series. */
   samples(): Float64Array;
-  /** Index of the window of `order` samples that ends at each sample, from (order - 1) * delay on. */
-  patterns(delay: number, order: number): PatternArray;
+  /** By order up to `top`, the index of the window that ends at each sample, from (order - 1) * delay on. */
+  patterns(delay: number, top: number): readonly PatternArray[];
 }
 
 export function createPlainCounter(): PlainCounter {
@@ -90,9 +90,9 @@ export function createPlainCounter(): PlainCounter {
     return counts;
   };
 
-  const patterns = (delay: number, order: number): PatternArray => {
-    find(delay, order);
-    return patternsOf(order);
+  const patterns = (delay: number, top: number): readonly PatternArray[] => {
+    find(delay, top);
+    return patternsByOrder;
   };
 
   return { load, count, countsByIndex, samples: () => samples, patterns };
