@@ -8,8 +8,8 @@
  */
 import { naturalLogarithm } from "./logarithm.ts";
 
-/** Counts from here on are rare (at most W / 8192 bins), so their terms are computed, not looked up. */
-export const TERMS_TABLE_LENGTH = 8192;
+/** Counts from here on are rare (at most W / 32,768 bins), so their terms are computed, not looked up. */
+export const TERMS_TABLE_LENGTH = 32_768;
 
 // A literal: constants of `Math` are approximations that the language leaves to the engine.
 // oxlint-disable-next-line oxc/approx-constant

@@ -7,7 +7,7 @@ import asc from "assemblyscript/asc";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 // No runtime and no abort messages: the module never allocates and never throws.
-const OPTIONS = "-O3 --converge --noAssert --runtime stub --enable simd --initialMemory 72 --use abort=".split(" ");
+const OPTIONS = "-O3 --converge --noAssert --runtime stub --enable simd --initialMemory 176 --use abort=".split(" ");
 
 async function compileKernel() {
   const written = new Map();

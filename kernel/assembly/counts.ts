@@ -26,7 +26,7 @@ function termOf(count: u32, terms: usize): i64 {
   return <i64>term(count, <i32>((terms - TERMS) / TERMS_STRIDE));
 }
 
-/** Exact whatever the sequence, so each path may take its own. `bins` u32 from `counts` on; beyond them lie zeros. */
+/** Exact whatever the sequence, so each path may take its own. `bins` u32 from `counts` on; beyond them, up to a multiple of 8, lie zeros. */
 export function sumOfCounts(counts: usize, bins: i32, windows: i32): f64 {
   const terms = termsFor(windows);
   const end = counts + (<usize>bins << 2);
@@ -48,9 +48,12 @@ function sumOfAny(counts: usize, end: usize, terms: usize): f64 {
 function sumOfSmall(counts: usize, end: usize, terms: usize): f64 {
   let first: i64 = 0;
   let second: i64 = 0;
-  for (let at = counts; at < end; at += 16) {
+  for (let at = counts; at < end; at += 32) {
+    if (!v128.any_true(v128.or(v128.load(at), v128.load(at, 16)))) continue;
     first += load<i64>(terms + (<usize>load<u32>(at) << 3)) + load<i64>(terms + (<usize>load<u32>(at, 4) << 3));
     second += load<i64>(terms + (<usize>load<u32>(at, 8) << 3)) + load<i64>(terms + (<usize>load<u32>(at, 12) << 3));
+    first += load<i64>(terms + (<usize>load<u32>(at, 16) << 3)) + load<i64>(terms + (<usize>load<u32>(at, 20) << 3));
+    second += load<i64>(terms + (<usize>load<u32>(at, 24) << 3)) + load<i64>(terms + (<usize>load<u32>(at, 28) << 3));
   }
   return <f64>(first + second);
 }
@@ -86,6 +89,7 @@ export function drainHit(order: i32, count: i32): i32 {
   const end = HIT_KEYS + (<usize>count << 1);
   const to = order < 8 ? drainOffsets(counts, end) : drainIndices(counts, end);
   v128.store(to, i32x4.splat(0));
+  v128.store(to, i32x4.splat(0), 16);
   return <i32>((to - counts) >> 2);
 }
 
@@ -116,7 +120,7 @@ function drainIndices(to: usize, end: usize): usize {
 }
 
 /**
- * Sum over the bins that `count` < 8,192 keys of `order` hit, leaving every bin empty. The second key of a bin finds it so
+ * Sum over the bins that `count` < 32,768 keys of `order` hit, leaving every bin empty. The second key of a bin finds it so
  * and adds the term of 0, which is 0.
  */
 export function sumOfHit(order: i32, count: i32): f64 {

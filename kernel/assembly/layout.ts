@@ -27,22 +27,22 @@ export const COUNTS_STRIDE: usize = 0x28000;
 export const SUMS: usize = 0x1f0000;
 /** Entries of COUNTS in use per order, i32. */
 export const COUNTS_USED: usize = 0x1f0100;
-/** Tables of terms by bit length of the number of windows, 64 KiB each, i64. */
+/** Tables of terms by bit length of the number of windows, 256 KiB each, i64. */
 export const TERMS: usize = 0x200000;
-export const TERMS_STRIDE: usize = 0x10000;
-export const TERMS_LENGTH: u32 = 8192;
+export const TERMS_STRIDE: usize = 0x40000;
+export const TERMS_LENGTH: u32 = 32768;
 /** Which of those tables are filled, a byte each. */
 export const TERMS_FILLED: usize = 0x1f0200;
 /** Address and last window end of each segment. */
 export const SEGMENTS: usize = 0x1f0400;
 /** Keys of a series that has fewer windows than bins, u16. */
-export const HIT_KEYS: usize = 0x400000;
+export const HIT_KEYS: usize = 0x940000;
 /** One sample of each code, f64. */
-export const LEVELS: usize = 0x420000;
+export const LEVELS: usize = 0x960000;
 /** Where each bucket of a ranking ends, u32; a word below is used too. */
-export const BUCKET_ENDS: usize = 0x4a0100;
+export const BUCKET_ENDS: usize = 0x9e0100;
 /** The series, and what quantisation needs, begin here; digits of windows that reach before it read what lies below. */
-export const FREE: usize = 0x4f0000;
+export const FREE: usize = 0xa30000;
 
 /** The same for the tables of pairs, 120 rows of 256 bytes. */
 export const PAIRS_STRIDE: usize = 0x7a40;

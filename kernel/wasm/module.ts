@@ -40,7 +40,7 @@ export interface KernelModule {
 
 /** Must be those of kernel/assembly/layout.ts. */
 const TERMS = 0x200000;
-const TERMS_STRIDE = 0x10000;
+const TERMS_STRIDE = 0x40000;
 
 let started: KernelModule | undefined;
 
