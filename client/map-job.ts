@@ -186,4 +186,4 @@ function interrupted(output: string, done: number, tasks: number): PeError {
   );
 }
 
-export type { ErrorRecord, MapJobReport };
+export type { MapJobReport };

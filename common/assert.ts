@@ -7,8 +7,3 @@ export class AssertionError extends Error {
 export function assert(condition: unknown, because: string | (() => string)): asserts condition {
   if (!condition) throw new AssertionError(typeof because === "string" ? because : because());
 }
-
-/** For the end of an exhaustive switch: does not compile while a case is missing. */
-export function unreachable(value: never): never {
-  throw new AssertionError(`unreachable case ${JSON.stringify(value)}`);
-}

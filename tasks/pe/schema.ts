@@ -1,9 +1,8 @@
 /** What a PE job and its tasks may be asked for. */
 import * as v from "valibot";
 
-/** Lengths of lists a job may hold: far beyond any published sweep, small enough to plan and merge in memory. */
-export const DELAYS_MAX = 4096;
-export const FILES_MAX = 1_000_000;
+/** Delays of one job: far beyond any published sweep, few enough to plan and merge in memory. */
+const DELAYS_MAX = 4096;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const range = v.object({ start: count, stop: count });
@@ -74,7 +73,6 @@ export const manifestSchema = v.object({
 });
 
 export type PeTask = v.InferOutput<typeof taskSchema>;
-export type PeCommon = v.InferOutput<typeof common>;
 export type PeManifest = v.InferOutput<typeof manifestSchema>;
 export type MapsWanted = v.InferOutput<typeof maps>;
 export const mapsSchema: v.GenericSchema<unknown, MapsWanted> = maps;
