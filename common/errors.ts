@@ -91,7 +91,11 @@ export const ERROR_CODES = {
   },
   PE_JOURNAL_CORRUPT: {
     exit: EXIT.dataError,
-    about: "A journal is damaged in its middle, or of another format; nothing was changed in it.",
+    about: "A journal is damaged before its end: the disk lost what it had confirmed; nothing was changed in it.",
+  },
+  PE_JOURNAL_VERSION: {
+    exit: EXIT.dataError,
+    about: "A journal was written by another version of this program; nothing was changed in it.",
   },
   PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
 } as const satisfies Record<string, { exit: number; about: string }>;
