@@ -80,10 +80,16 @@ export function brownianMotion(length: number, seed: number): Float64Array {
   });
 }
 
-/** Mackey-Glass, dx/dt = a x(t - D) / (1 + x(t - D)^c) - x, by Heun's rule with D = `delay` samples of `step`. */
+/**
+ * Mackey-Glass, dx/dt = 2 x(t - D) / (1 + x(t - D)^10) - x, by Heun's rule with D = `delay` samples of `step`. Chaotic, so
+ * only + - * /: a last bit of `Math.sin` or `**` would give another trajectory on another engine.
+ */
 export function mackeyGlass(length: number, delay: number, step: number): Float64Array {
-  const rate = (x: number, past: number): number => (2 * past) / (1 + past ** 10) - x;
-  const past = new Float64Array(delay).map((_, index) => 0.5 + 0.4 * Math.sin(index / 7));
+  const rate = (x: number, past: number): number => {
+    const fourth = past * past * (past * past);
+    return (2 * past) / (1 + fourth * fourth * (past * past)) - x;
+  };
+  const past = new Float64Array(delay).map((_, index) => 0.5 + ((37 * index) % 101) / 250);
   const series = new Float64Array(length);
   let x = past[delay - 1]!;
   const transient = 40 * delay;
