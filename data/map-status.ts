@@ -26,3 +26,15 @@ export const CELL_STATUS_TEXTS = [
 /** Owner of a cell that no series of the job claims, and of one that two series claim. */
 export const OWNER_NONE = -1;
 export const OWNER_CONFLICT = -2;
+
+/**
+ * Owner of a cell that lies in the block of a shard that could not be read: any series that claims the cell takes it.
+ * The shard's place in the list is kept, so that the outcome does not depend on the order of jobs.
+ */
+export function lostBy(ordinal: number): number {
+  return OWNER_CONFLICT - 1 - ordinal;
+}
+
+export function isLost(owner: number): boolean {
+  return owner < OWNER_CONFLICT;
+}

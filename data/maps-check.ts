@@ -4,7 +4,7 @@ import { PeError } from "../common/errors.ts";
 import { mapName } from "./map-name.ts";
 import type { MapKey } from "./map-name.ts";
 import type { MapSource, SourceShard } from "./maps-layout.ts";
-import { OWNER_CONFLICT, OWNER_NONE } from "./map-status.ts";
+import { lostBy, OWNER_NONE } from "./map-status.ts";
 import type { MapsUpdate } from "./maps-update.ts";
 import type { MapInfo, Maps } from "./maps-read.ts";
 
@@ -56,7 +56,7 @@ function checkUpdate({ xSize, ySize, owners, coordinates, source, maps }: MapsUp
   assert(new Set(maps.map(mapName)).size === maps.length, "one map twice in a job");
   assert(/^[0-9a-f]{12,128}$/.test(source.digest), "a digest is at least 12 lower-case hexadecimal digits");
   for (const owner of owners)
-    assert(owner >= OWNER_CONFLICT && owner < source.shards.length, () => `owner ${owner} is no shard`);
+    assert(owner > lostBy(source.shards.length) && owner < source.shards.length, () => `owner ${owner} is no shard`);
 }
 
 function checkSameOrigin(path: string, map: MapInfo, { source, kernel }: Origins): void {

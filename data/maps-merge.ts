@@ -6,10 +6,11 @@
  * - a cell that the job does not claim keeps value, status and owner;
  * - a cell claimed by one shard, once or again, gets that shard's value;
  * - a cell claimed by two shards, in one job or in two, is a conflict for ever: NaN, in the maps of the jobs that
- *   claim it.
+ *   claim it;
+ * - a shard that cannot be read claims the cells of its block weakly: whatever another shard says of them stands.
  */
 import { assert } from "../common/assert.ts";
-import { CELL_STATUS, CELL_STATUS_MAX, OWNER_CONFLICT, OWNER_NONE } from "./map-status.ts";
+import { CELL_STATUS, CELL_STATUS_MAX, isLost, OWNER_CONFLICT, OWNER_NONE } from "./map-status.ts";
 
 /** Values and statuses of one map, shape [xSize, ySize]. */
 export interface Cells {
@@ -21,11 +22,16 @@ export interface Cells {
 export function mergeOwners(stored: Int32Array | undefined, claimed: Int32Array): Int32Array {
   if (stored === undefined) return claimed.slice();
   assert(stored.length === claimed.length, "owners of two grids");
-  return stored.map((before, cell) => {
-    const now = claimed[cell]!;
-    if (now === OWNER_NONE || now === before) return before;
-    return before === OWNER_NONE ? now : OWNER_CONFLICT;
-  });
+  return stored.map((before, cell) => mergeOwner(before, claimed[cell]!));
+}
+
+function mergeOwner(before: number, now: number): number {
+  if (now === OWNER_NONE || now === before) return before;
+  if (before === OWNER_NONE) return now;
+  // Of two unreadable shards the first in the list is named.
+  if (isLost(before) && isLost(now)) return Math.max(before, now);
+  if (isLost(now)) return before;
+  return isLost(before) ? now : OWNER_CONFLICT;
 }
 
 /** Cells of one map after the job. `owners` are those of `mergeOwners`; without `stored` the map starts blank. */
@@ -36,6 +42,7 @@ export function mergeCells(stored: Cells | undefined, job: Cells, claimed: Int32
   const status = stored?.status.slice() ?? new Uint8Array(cells);
   for (let cell = 0; cell < cells; cell++) {
     if (claimed[cell] === OWNER_NONE) continue;
+    if (isLost(claimed[cell]!) && status[cell] !== CELL_STATUS.notComputed) continue;
     const reason = owners[cell] === OWNER_CONFLICT ? CELL_STATUS.conflict : job.status[cell]!;
     assert(reason > CELL_STATUS.notComputed && reason <= CELL_STATUS_MAX, () => `cell ${cell} has no reason`);
     const value = reason === CELL_STATUS.value ? job.values[cell]! : NaN;

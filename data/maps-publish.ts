@@ -8,7 +8,7 @@ import { stat } from "node:fs/promises";
 import { asPeError } from "../common/errors.ts";
 import { asWriteError, replaceDurably } from "./durable.ts";
 import { MEASURE_TYPES, mapName } from "./map-name.ts";
-import { CELL_STATUS_TEXTS, OWNER_CONFLICT, OWNER_NONE } from "./map-status.ts";
+import { CELL_STATUS_TEXTS, isLost, OWNER_CONFLICT, OWNER_NONE } from "./map-status.ts";
 import { checkMerge } from "./maps-check.ts";
 import { copyOthers } from "./maps-copy.ts";
 import * as layout from "./maps-layout.ts";
@@ -157,7 +157,7 @@ function conflictsOf(update: MapsUpdate, stored: Int32Array | undefined, owners:
   const { source, ySize } = update;
   const conflicts: CellConflict[] = [];
   for (const [cell, claimed] of update.owners.entries()) {
-    if (claimed === OWNER_NONE || owners[cell] !== OWNER_CONFLICT) continue;
+    if (claimed === OWNER_NONE || isLost(claimed) || owners[cell] !== OWNER_CONFLICT) continue;
     const shards = [stored?.[cell] ?? OWNER_NONE, claimed].flatMap((ordinal) => source.shards[ordinal]?.name ?? []);
     conflicts.push({ x: Math.floor(cell / ySize), y: cell % ySize, shards });
   }

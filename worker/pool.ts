@@ -1,4 +1,6 @@
 /** The pool of threads that compute; the one file with piscina. The main thread only hands over and listens. */
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { PeError, type ErrorRecord } from "../common/errors.ts";
@@ -8,6 +10,9 @@ import type { DeliveredFrame, Frame, ToPool } from "./frame.ts";
 
 /** Inputs kept for threads that share them; the least recently used go first. */
 const CONTENT_CACHE_BYTES_MAX = 256 * 2 ** 20;
+
+/** A thread that never had the port cannot end it. */
+const LAST_WORDS_MS = 1000;
 
 /** How one task of a frame ended. */
 export type TaskOutcome =
@@ -50,9 +55,10 @@ async function runFrame(
 ): Promise<readonly number[]> {
   const { port1: near, port2: far } = new MessageChannel();
   const cursor = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const ended = new Set<number>();
+  const told = new Set<number>();
+  const ended = once(near, "close");
   const allSaid = listen(near, exchange, (outcome) => {
-    ended.add(outcome.index);
+    told.add(outcome.index);
     onOutcome(outcome);
   });
   try {
@@ -60,11 +66,11 @@ async function runFrame(
     await allSaid;
     return [];
   } catch (error) {
-    // What the thread said before it died is still in the port; one turn of the loop delivers it.
-    await new Promise((resolve) => setImmediate(resolve));
+    // What the thread said before it died is still in the port, and the port's end comes after it.
+    await Promise.race([ended, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     const begun = frame.tasks.slice(0, Atomics.load(cursor, 0));
     for (const { index } of begun)
-      if (!ended.has(index)) onOutcome({ type: "failed", index, error: blame(error, index) });
+      if (!told.has(index)) onOutcome({ type: "failed", index, error: blame(error, index) });
     return frame.tasks.slice(begun.length).map(({ index }) => index);
   } finally {
     exchange.forget(near);

@@ -4,12 +4,12 @@
  */
 import { PeError } from "../../common/errors.ts";
 import { shardBlock } from "../../data/inputs.ts";
-import { OWNER_CONFLICT, OWNER_NONE } from "../../data/maps.ts";
+import { lostBy, OWNER_CONFLICT, OWNER_NONE } from "../../data/maps.ts";
 import type { SeriesProblem } from "./part.ts";
 import type { PeManifest } from "./schema.ts";
 
 export interface Claims {
-  /** File ordinal by cell (x * ySize + y), or `OWNER_NONE`, or `OWNER_CONFLICT`. */
+  /** By cell (x * ySize + y): file ordinal, `OWNER_NONE`, `OWNER_CONFLICT`, or lost by a file. */
   readonly owners: Int32Array;
   /** Physical position by cell, NaN where no series tells. */
   readonly xVariable: Float64Array;
@@ -69,7 +69,7 @@ export function lose(claims: Claims, { grid, source, common: { window } }: PeMan
       const cell = x * grid.ySize + y;
       if (window !== undefined && !isInside(window, x, y)) continue;
       if (claims.owners[cell] !== OWNER_NONE) continue;
-      claims.owners[cell] = ordinal;
+      claims.owners[cell] = lostBy(ordinal);
       claims.lost.add(cell);
     }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { AssertionError } from "../../../common/assert.ts";
-import { CELL_STATUS, OWNER_CONFLICT, OWNER_NONE } from "../../../data/map-status.ts";
+import { CELL_STATUS, lostBy, OWNER_CONFLICT, OWNER_NONE } from "../../../data/map-status.ts";
 import { countCells, mergeCells, mergeCoordinates, mergeOwners } from "../../../data/maps-merge.ts";
 
-const { conflict, notComputed, seriesNotFinite, value } = CELL_STATUS;
+const { conflict, notComputed, seriesNotFinite, unreadable, value } = CELL_STATUS;
 
 describe("mergeOwners()", () => {
   it("keeps unclaimed cells, takes free ones, and makes a cell of two shards a conflict for ever", () => {
@@ -15,7 +15,29 @@ describe("mergeOwners()", () => {
   });
 });
 
+describe("mergeOwners() of shards that cannot be read", () => {
+  it("lets a series take the cell whichever comes first, and names the first of two lost shards", () => {
+    const real = Int32Array.of(2, OWNER_CONFLICT, OWNER_NONE, lostBy(4));
+    const lost = Int32Array.of(lostBy(1), lostBy(1), lostBy(1), lostBy(1));
+    const expected = [2, OWNER_CONFLICT, lostBy(1), lostBy(1)];
+    expect([...mergeOwners(real, lost)]).toEqual(expected);
+    expect([...mergeOwners(lost, real)]).toEqual(expected);
+  });
+});
+
 describe("mergeCells()", () => {
+  it("gives one map for a lost block and a series in it, in either order", () => {
+    const real = { claimed: Int32Array.of(2), values: Float64Array.of(0.5), status: Uint8Array.of(value) };
+    const lost = { claimed: Int32Array.of(lostBy(1)), values: Float64Array.of(NaN), status: Uint8Array.of(unreadable) };
+    for (const [first, second] of [
+      [real, lost],
+      [lost, real],
+    ] as const) {
+      const before = mergeCells(undefined, first, first.claimed, first.claimed);
+      const merged = mergeCells(before, second, second.claimed, mergeOwners(first.claimed, second.claimed));
+      expect([...merged.values, ...merged.status]).toEqual([0.5, value]);
+    }
+  });
   const claimed = Int32Array.of(OWNER_NONE, 1, 1, 1);
   const owners = Int32Array.of(0, 1, OWNER_CONFLICT, 1);
   const job = { values: Float64Array.of(9, 0.5, 0.6, 0.7), status: Uint8Array.of(9, value, value, seriesNotFinite) };
