@@ -8,9 +8,9 @@ import type { MapsWanted } from "./schema.ts";
 const TASK_TARGET_NS = 250e6;
 
 /** Rough cost of one window by top order (place in the list), for cutting and for the estimate shown to the user. */
-const NS_PER_WINDOW = [0.6, 0.6, 0.6, 0.6, 0.6, 0.65, 0.75, 0.9, 1.4, 8] as const;
+const NS_PER_WINDOW = [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.7, 0.9, 3, 30] as const;
 /** Weighted PE makes a pass of its own for each order. */
-const WEIGHTED_NS_PER_WINDOW = 6;
+const WEIGHTED_NS_PER_WINDOW = 10;
 /** Reading, inflating and quantising a sample once. */
 const NS_PER_SAMPLE = 14;
 
