@@ -4,6 +4,11 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
     about: "ns per (sample, delay) of a sweep, over kinds, lengths and types of series [--quick] [--json]",
     run: async (args) => (await import("./kernel.ts")).benchKernel(args),
   },
+  journal: {
+    about:
+      "durable records/s of the scheduler's journal, and its replay [--folder DIR] [--seconds N] [--runs N] [--json]",
+    run: async (args) => (await import("./journal.ts")).benchJournal(args),
+  },
   "end-to-end": {
     about: "the main job on made shards, one thread and all [--input DIR] [--shards N] [--runs N] [--json]",
     run: async (args) => (await import("./end-to-end.ts")).benchEndToEnd(args),
