@@ -1,18 +1,15 @@
 /** Undoes the filters of a chunk: deflate through `node:zlib`, byte shuffle, Fletcher-32. */
-import { inflateSync } from "node:zlib";
+import { inflate } from "./inflate.ts";
 import { FILTER } from "./messages.ts";
 import type { Chunk } from "./chunks.ts";
 
 /** Deflate cannot make more of a byte: a chunk that claims to is damaged, and no memory is taken for it. */
 const INFLATED_PER_BYTE_MAX = 1032;
 
-/** Room after the end, so that zlib sees the end of the stream without asking for a second buffer. */
-const SPARE_BYTES = 64;
-
 const CHECKSUM_BYTES = 4;
 
 /**
- * The elements of a chunk.
+ * The elements of a chunk, in memory that the next chunk may overwrite.
  *
  * @param stored Bytes as they lie in the file; unchanged, and not returned where a filter made new ones.
  * @param filters In the order in which the writer applied them.
@@ -28,7 +25,7 @@ export function unfilter(
   for (let index = filters.length - 1; index >= 0; index--) {
     if ((skipped & (1 << index)) !== 0) continue;
     const filter = filters[index];
-    if (filter === FILTER.deflate) bytes = inflate(bytes, expected + CHECKSUM_BYTES);
+    if (filter === FILTER.deflate) bytes = inflateChunk(bytes, expected + CHECKSUM_BYTES);
     else if (filter === FILTER.shuffle) bytes = unshuffle(bytes, width);
     else bytes = checkFletcher32(bytes);
   }
@@ -37,10 +34,10 @@ export function unfilter(
 }
 
 /** `bytesMax` leaves room for a checksum inside the stream. */
-function inflate(bytes: Uint8Array, bytesMax: number): Uint8Array {
+function inflateChunk(bytes: Uint8Array, bytesMax: number): Uint8Array {
   if (bytesMax > (bytes.length + 1) * INFLATED_PER_BYTE_MAX) throw new Error("a chunk is shorter than it can be");
   try {
-    return inflateSync(bytes, { chunkSize: bytesMax + SPARE_BYTES, maxOutputLength: bytesMax });
+    return inflate(bytes, bytesMax);
   } catch (error) {
     throw new Error(`a chunk cannot be inflated (${error instanceof Error ? error.message : String(error)})`, {
       cause: error,

@@ -165,7 +165,7 @@ function readValues(bytes: ByteSource, { storage, bytes: total, element, bigEndi
   return values;
 }
 
-/** Bytes that nobody else holds, at an offset that is a multiple of 8. */
+/** Bytes that are valid until the next read of this thread, at an offset that is a multiple of 8. */
 function valuesOf(
   bytes: ByteSource,
   storage: Exclude<Storage, { kind: "unwritten" }>,
