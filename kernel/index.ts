@@ -13,5 +13,4 @@ export {
 export type { EntropiesOptions, EntropyOptions } from "./permutation-entropy.ts";
 export { createSweep, MEASURES } from "./sweep.ts";
 export type { Measure, Sweep, SweepOptions, SweepOutcome } from "./sweep.ts";
-export { DELAY_MAX, ORDER_MAX, ORDER_MIN, windowCount } from "./parameters.ts";
 export { KERNEL_VERSION } from "./version.ts";
