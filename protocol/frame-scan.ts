@@ -73,8 +73,6 @@ export function faultOfFrame(frame: Uint8Array): string | undefined {
     }
     if (at > end) return "it ends in the middle of a message";
     if (count < 0) continue;
-    // Each value takes a byte at least.
-    if (count > end - at) return "it ends in the middle of a message";
     if (open.length === FRAME_DEPTH_MAX) return `it is more than ${FRAME_DEPTH_MAX} levels deep`;
     open.push(toCome);
     toCome = count;

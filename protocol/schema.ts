@@ -28,7 +28,7 @@ import {
 } from "./fields.ts";
 
 export { bytes, flag, float, integer, list, object, oneOf, optional, text, uint32s } from "./fields.ts";
-export type { Field, Fields, Type, TypeDescription } from "./fields.ts";
+export type { Field, Fields, TypeDescription } from "./fields.ts";
 
 /** One direction of a link: all messages that one side may say to the other. */
 export interface Messages<Declared extends Readonly<Record<string, Fields>> = Readonly<Record<string, Fields>>> {

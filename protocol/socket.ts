@@ -32,9 +32,10 @@ const REFUSE_TIMEOUT_MS = 5000;
 
 const SOCKET_OPTIONS = {
   maxPayload: FRAME_BYTES_MAX,
-  // A frame is sent in one piece; these bound what many small ones could take.
+  // A frame is sent in one piece; these bound what many small ones could take, and answers that are never read.
   maxFragments: 16,
   maxBufferedChunks: 16_384,
+  maxPendingAutoPongs: 60,
   // 15 MB take 0.4 s to deflate, and less to send.
   perMessageDeflate: false,
   closeTimeout: CLOSE_TIMEOUT_MS,
@@ -259,10 +260,6 @@ function connectionOn<Out extends Messages, In extends Messages>(
   socket.on("message", (frame: Buffer, isBinary) => {
     // Text is no frame; empty bytes are refused as such.
     connection.received(isBinary ? frame : new Uint8Array(0));
-  });
-  socket.on("ping", () => {
-    // ws answers by itself; who asks and never reads the answers is cut off like any slow reader.
-    if (socket.bufferedAmount > bufferedBytesMax) socket.terminate();
   });
   socket.on("error", (error) => (fault = error));
   socket.on("close", (code, reason) => connection.ended(endOf(code, reason.toString("utf8"), fault)));

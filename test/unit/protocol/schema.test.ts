@@ -122,6 +122,10 @@ suite("check()", () => {
       { type: "heartbeat", held: [{ key: "\ud800", attempt: 1 }] },
       "message heartbeat.held[0].key: expected well-formed text of at most 8 characters",
     ],
+    [
+      { type: "heartbeat", held: [{ key: "\ufeffa", attempt: 1 }] },
+      "message heartbeat.held[0].key: expected well-formed text of at most 8 characters",
+    ],
     [{ type: "heartbeat" }, "message heartbeat.held: the field is missing"],
     [{ ...done, tasks: [1] }, "message done.tasks: expected a column of at most 4 numbers"],
     [{ ...done, tasks: new Uint32Array(5) }, "message done.tasks: expected a column of at most 4 numbers"],

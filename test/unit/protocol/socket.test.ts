@@ -10,7 +10,14 @@ import { authorization } from "../../../protocol/access.ts";
 import { encodeFrame, FRAME_BYTES_MAX } from "../../../protocol/codec.ts";
 import { CLOSE, type Connection, type End } from "../../../protocol/connection.ts";
 import { integer, messages, type Infer } from "../../../protocol/schema.ts";
-import { connectSocket, door, listenSockets, type ListenOptions, type Sockets } from "../../../protocol/socket.ts";
+import {
+  connectSocket,
+  door,
+  listenSockets,
+  SERVER_OPTIONS,
+  type ListenOptions,
+  type Sockets,
+} from "../../../protocol/socket.ts";
 import { makeCertificate } from "../../support/certificates.ts";
 import { watchHandles } from "../../support/handles.ts";
 
@@ -36,7 +43,8 @@ interface Listening extends Partial<Omit<ListenOptions, "server" | "doors">> {
 }
 
 async function listen({ tls, server: serverOptions = {}, tokens = true, ...options }: Listening = {}): Promise<string> {
-  server = tls === undefined ? createServer(serverOptions) : createTlsServer({ ...serverOptions, ...tls });
+  const all = { ...SERVER_OPTIONS, ...serverOptions };
+  server = tls === undefined ? createServer(all) : createTlsServer({ ...all, ...tls });
   server.on("request", (_, response) => response.end("healthy"));
   const accept =
     (role: string) =>
@@ -287,6 +295,19 @@ describe("a stranger on an open connection", () => {
     expect(sockets.count).toBe(0);
   });
 
+  test("that asks and asks and never reads the answers is cut off", async () => {
+    await listen({ tokens: false, bufferedBytesMax: 100_000 });
+    const socket = await openStranger();
+    socket.pause();
+    const ping = Buffer.alloc(125);
+    for (let count = 0; events.length === 0 && count < 200_000; count++) {
+      if (socket.readyState === WebSocket.OPEN) socket.ping(ping);
+      if (count % 1000 === 0) await new Promise((done) => setImmediate(done));
+    }
+    await until(() => events.length === 1);
+    expect(events).toEqual(["worker ended: 1006 the connection was lost"]);
+  });
+
   test("that says nothing at all does not hold a socket", async () => {
     await listen({ server: { headersTimeout: 50, requestTimeout: 100, connectionsCheckingInterval: 10 } });
     const socket: Socket = connect(port(), "127.0.0.1");
@@ -297,7 +318,7 @@ describe("a stranger on an open connection", () => {
 });
 
 describe("connectSocket()", () => {
-  test("gets a frame that came together with the answer to the upgrade", async () => {
+  test("gets a frame, and the end, that came together with the answer to the upgrade", async () => {
     const url = await listen({ tokens: false });
     server.removeAllListeners("upgrade");
     server.on("upgrade", (asking: IncomingMessage, socket: Socket) => {
@@ -309,16 +330,23 @@ describe("connectSocket()", () => {
         "Upgrade: websocket",
         `Sec-WebSocket-Accept: ${acceptKey(asking)}`,
       ];
-      socket.write(
-        Buffer.concat([Buffer.from(`${answer.join("\r\n")}\r\n\r\n`), Buffer.of(0x82, frame.length), frame]),
+      socket.end(
+        Buffer.concat([
+          Buffer.from(`${answer.join("\r\n")}\r\n\r\n`),
+          Buffer.of(0x82, frame.length),
+          frame,
+          // Close, 1000.
+          Buffer.of(0x88, 4, 0x03, 0xe8),
+          Buffer.from("ok"),
+        ]),
       );
     });
     const connection = await connectSocket(`${url}/worker`, { link });
     await new Promise((done) => setTimeout(done, 10));
-    const values: number[] = [];
-    connection.onMessages((frame) => values.push(...frame.map(({ value }) => value)));
-    await until(() => values.length === 1);
-    expect(values).toEqual([5]);
+    connection.onClose(({ reason }) => events.push(`ended: ${reason}`));
+    connection.onMessages((frame) => events.push(...frame.map(({ value }) => `said ${value}`)));
+    await until(() => events.length === 2);
+    expect(events).toEqual(["said 5", "ended: ok"]);
   });
 
   test("says that a token was refused", async () => {
