@@ -92,6 +92,8 @@ export const schedulerToWorker = messages({
   forget: { job: u32 },
   /** The connection closes: wrong version, kind or name; said so that a person reads why. */
   refuse: { code: text(64), message: text(4096) },
+  /** Answers a heartbeat: a scheduler that says nothing for seconds is gone, or the network is. */
+  alive: {},
 });
 
 export type WorkerToScheduler = Infer<typeof workerToScheduler>;

@@ -2,22 +2,29 @@
 import { assert } from "../../common/assert.ts";
 
 const BLOCK_BYTES = 1 << 18;
+/** The first block is small, because most jobs are; each later one is twice the one before, up to `BLOCK_BYTES`. */
+const FIRST_BLOCK_BYTES = 256;
 
 export class BytesArena {
   readonly #blocks: Uint8Array[] = [];
-  /** Next free place, counted over all blocks as if they were one. */
-  #end = 0;
+  /** Next free place in the last block. */
+  #offset = 0;
 
-  /** Place of a copy of `bytes`, for `get`. Larger than a block: not for an arena. */
+  /** Place of a copy of `bytes`, for `get`: number of its block times `BLOCK_BYTES`, and where it is in it. */
   put(bytes: Uint8Array): number {
-    assert(bytes.byteLength <= BLOCK_BYTES, () => `${bytes.byteLength} bytes are too many for a block`);
-    const left = BLOCK_BYTES - (this.#end % BLOCK_BYTES);
-    if (this.#end % BLOCK_BYTES !== 0 && bytes.byteLength > left) this.#end += left;
-    if (this.#end / BLOCK_BYTES >= this.#blocks.length && bytes.byteLength > 0)
-      this.#blocks.push(new Uint8Array(BLOCK_BYTES));
-    const place = this.#end;
-    if (bytes.byteLength > 0) this.#blocks[Math.floor(place / BLOCK_BYTES)]!.set(bytes, place % BLOCK_BYTES);
-    this.#end += bytes.byteLength;
+    const { byteLength } = bytes;
+    assert(byteLength <= BLOCK_BYTES, () => `${byteLength} bytes are too many for a block`);
+    if (byteLength === 0) return 0;
+    let block = this.#blocks.at(-1);
+    if (block === undefined || this.#offset + byteLength > block.byteLength) {
+      const next = block === undefined ? FIRST_BLOCK_BYTES : 2 * block.byteLength;
+      block = new Uint8Array(Math.min(Math.max(next, byteLength), BLOCK_BYTES));
+      this.#blocks.push(block);
+      this.#offset = 0;
+    }
+    const place = (this.#blocks.length - 1) * BLOCK_BYTES + this.#offset;
+    block.set(bytes, this.#offset);
+    this.#offset += byteLength;
     return place;
   }
 

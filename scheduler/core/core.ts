@@ -7,9 +7,10 @@ import { dispatch } from "./dispatch.ts";
 import type { SchedulerEffect, SchedulerEvent } from "./events.ts";
 import { RECOVERY_GRACE_MS } from "./limits.ts";
 import { onTick } from "./liveness.ts";
-import { onWorkerClosed, onWorkerSaid } from "./reports.ts";
+import { onWorkerClosed } from "./joining.ts";
+import { onWorkerSaid } from "./reports.ts";
 import { onClientClosed, onClientSaid } from "./requests.ts";
-import { replay, snapshot } from "./restore.ts";
+import { complete, replay, snapshot } from "./restore.ts";
 import { createState, journal, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 
@@ -27,6 +28,11 @@ export interface Recovered {
   readonly records: Iterable<JournalRecord>;
   /** Sequence number of the last of them in the journal; 0 in a new one. */
   readonly sequence: number;
+  /**
+   * Lowest number that this life may have. Whoever gives the seconds since 1970 here keeps the lives on different
+   * journals apart, so that a worker's report to one is never taken for a hand-out of the other.
+   */
+  readonly epochMin?: number;
 }
 
 /**
@@ -35,11 +41,13 @@ export interface Recovered {
  * @returns The core and the effects that begin this life: its epoch is journaled before anything else.
  */
 export function createSchedulerCore(
-  { records, sequence }: Recovered,
+  { records, sequence, epochMin = 1 }: Recovered,
   nowMs: number,
 ): { core: SchedulerCore; effects: readonly SchedulerEffect[] } {
   const state = recover(records, sequence, nowMs);
+  state.epoch = Math.max(state.epoch + 1, epochMin);
   journal(state, { type: "epoch", epoch: state.epoch });
+  complete(state);
   return {
     core: {
       state,
@@ -51,19 +59,13 @@ export function createSchedulerCore(
 }
 
 function recover(records: Iterable<JournalRecord>, sequence: number, nowMs: number): SchedulerState {
-  const state = createState(0, sequence, nowMs);
-  let epoch = 0;
-  for (const record of records) {
-    if (record.type === "epoch") epoch = Math.max(epoch, record.epoch);
-    replay(state, record);
-  }
+  const state = createState(sequence, nowMs);
+  for (const record of records) replay(state, record);
   const isRestart = [...state.jobs.values()].some(
     ({ table }) => table.counts[TASK.queued]! + table.counts[TASK.waiting]! > 0,
   );
-  return Object.assign(state, {
-    epoch: epoch + 1,
-    dispatchFromMs: isRestart ? nowMs + RECOVERY_GRACE_MS : nowMs,
-  });
+  if (isRestart) state.dispatchFromMs = nowMs + RECOVERY_GRACE_MS;
+  return state;
 }
 
 function step(state: SchedulerState, event: SchedulerEvent, nowMs: number): readonly SchedulerEffect[] {

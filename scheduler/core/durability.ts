@@ -33,7 +33,8 @@ export class Durability {
 
   /** Runs `action` at once when all that was written is durable, else when the newest record is. */
   after(action: () => void): void {
-    if (this.#durable === this.#written) action();
+    // What waits for records that are durable already comes first, also while it is being run.
+    if (this.#durable === this.#written && this.#first === this.#waiting.length) action();
     else this.#waiting.push({ sequence: this.#written, action });
   }
 

@@ -45,6 +45,13 @@ function take(
     worker.taken.set(name, (worker.taken.get(name) ?? 0) + amount);
   job.table.setOwner(task, worker.link);
   move(state, job, task, TASK.processing, worker.link);
+  if (job.table.deaths(task) > 0) reserve(state, worker);
+}
+
+/** From now on the worker gets nothing but a suspected task. */
+export function reserve(state: SchedulerState, worker: WorkerRecord): void {
+  worker.alone = true;
+  state.reserved.add(worker);
 }
 
 /** The lease of a hand-out, if it is the present one of its task. */

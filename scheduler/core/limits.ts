@@ -22,12 +22,23 @@ export const HELD_PER_SLOT_MAX = 2048;
 export const ASSIGN_TASKS_MAX = 1000;
 export const ASSIGN_BYTES_MAX = 256 * 1024;
 
+/** What a slot has begun at most: the worker's frame. Of what a dead worker held, only that is suspected. */
+export const BEGUN_US = 10_000;
+export const BEGUN_TASKS_MAX = 256;
+/** After an error of its surroundings a worker rests, twice as long after each that follows. */
+export const REST_MS = 500;
+export const REST_MS_MAX = 16_000;
+/** A second worker of one name is refused while the first was heard within this time. */
+export const NAME_FREE_AFTER_MS = 1000;
+
 /** Deaths of a thread or worker under a task, running alone since the first, until it is failed as poison. */
 export const DEATHS_MAX = 3;
 /** Of one result in a report. Larger ones are parts or values. */
 export const RESULT_BYTES_MAX = 64 * 1024;
-export const ATTEMPTS_MAX = 65_535;
+export const ATTEMPTS_MAX = 0xffff_ffff;
 export const JOBS_MAX = 1_000_000;
+/** Numbers of jobs, living and gone: a number of a job and one of a task make one exact number. */
+export const JOB_NUMBER_MAX = 2 ** 29 - 1;
 export const WORKERS_MAX = 4096;
 /** Transitions remembered for stories, all tasks together. */
 export const STORY_RING = 65_536;

@@ -1,19 +1,36 @@
 /** What time does: silent workers, forgotten hand-outs, idle workers beside busy ones, jobs that nobody waits for. */
-import { LEASE_MS, LOST_AFTER_MS, SUSPECT_AFTER_MS, TRANSIENT_GRACE_MS } from "./limits.ts";
-import { loseWorker, takeBack } from "./reports.ts";
-import { isNeeded, release } from "./requests.ts";
-import { toWorker, type SchedulerState } from "./state.ts";
-import type { Lease, WorkerRecord } from "./worker-record.ts";
+import { balance } from "./balance.ts";
+import { loseWorker } from "./joining.ts";
+import { HEARTBEAT_MS, LEASE_MS, LOST_AFTER_MS, SUSPECT_AFTER_MS, TRANSIENT_GRACE_MS } from "./limits.ts";
+import { isNeeded, release } from "./releasing.ts";
+import { takeBack } from "./reports.ts";
+import type { SchedulerState } from "./state.ts";
+import { mayHaveBegun, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 export function onTick(state: SchedulerState): void {
+  forgiveOwnSilence(state);
   for (const worker of state.workers.values()) checkWorker(state, worker);
   balance(state);
-  for (const job of state.jobs.values())
-    if (job.abandonedMs !== undefined && state.nowMs - job.abandonedMs > TRANSIENT_GRACE_MS && !isNeeded(state, job))
-      release(state, job);
+  for (const job of state.abandoned)
+    if (state.nowMs - job.abandonedMs! > TRANSIENT_GRACE_MS && !isNeeded(state, job)) release(state, job);
+}
+
+/** The scheduler itself stood still (stopped, swapped out): what workers said meanwhile is still to be read. */
+function forgiveOwnSilence(state: SchedulerState): void {
+  const stoodMs = state.nowMs - state.tickedMs - 2 * HEARTBEAT_MS;
+  state.tickedMs = state.nowMs;
+  if (stoodMs <= 0) return;
+  for (const worker of state.workers.values()) {
+    worker.heardMs = Math.min(worker.heardMs + stoodMs, state.nowMs);
+    for (const lease of worker.leases.values()) lease.renewedMs = Math.min(lease.renewedMs + stoodMs, state.nowMs);
+  }
 }
 
 function checkWorker(state: SchedulerState, worker: WorkerRecord): void {
+  if (worker.restUntilMs > 0 && state.nowMs >= worker.restUntilMs) {
+    worker.restUntilMs = 0;
+    state.hungry.add(worker);
+  }
   const silentMs = state.nowMs - worker.heardMs;
   if (silentMs > LOST_AFTER_MS) {
     state.out.push({ type: "close-worker", link: worker.link, reason: `silent for ${Math.round(silentMs)} ms` });
@@ -25,9 +42,10 @@ function checkWorker(state: SchedulerState, worker: WorkerRecord): void {
   } else expireLeases(state, worker);
 }
 
-/** A slot runs one task at a time, in the order of hand-out: what comes after the first of each slot may not have begun. */
+/** Somebody else can have what a silent worker has not begun. */
 function takeBackUnbegun(state: SchedulerState, worker: WorkerRecord): void {
-  for (const lease of [...worker.leases.values()].slice(worker.slots)) takeBack(state, worker, lease);
+  const begun = new Set(mayHaveBegun(worker));
+  for (const lease of worker.leases.values()) if (!begun.has(lease)) takeBack(state, worker, lease);
 }
 
 function expireLeases(state: SchedulerState, worker: WorkerRecord): void {
@@ -40,23 +58,5 @@ function expireLeases(state: SchedulerState, worker: WorkerRecord): void {
       message: `Worker "${worker.name}" forgot task ${lease.task} of job "${lease.job.id}"`,
     });
     takeBack(state, worker, lease);
-  }
-}
-
-/** An idle worker beside one that holds more than it can run: the busy one gives back the end of its line. */
-function balance(state: SchedulerState): void {
-  if (!state.queue.isEmpty) return;
-  let idleSlots = 0;
-  for (const { leases, slots, state: now, alone } of state.hungry)
-    if (now === "active" && !alone && leases.size < slots) idleSlots += slots - leases.size;
-  if (idleSlots === 0) return;
-  for (const worker of state.workers.values()) {
-    const spare = worker.leases.size - worker.slots;
-    if (spare <= 0 || worker.retracting || worker.state !== "active") continue;
-    const count = Math.min(Math.ceil(spare / 2), idleSlots);
-    worker.retracting = true;
-    toWorker(state, worker.link, { type: "retract", count });
-    idleSlots -= count;
-    if (idleSlots <= 0) return;
   }
 }

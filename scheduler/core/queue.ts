@@ -28,18 +28,18 @@ export class BatchQueue {
     return this.#heaps.get(shape)?.[0];
   }
 
-  /** Takes away the first batch of a shape, when it has no tasks left. */
-  dropFirst(shape: string): void {
-    const heap = this.#heaps.get(shape);
-    const [first] = heap ?? [];
-    if (heap === undefined || first === undefined) return;
-    first.isQueued = false;
+  /** Takes away a batch that has no tasks left, or is wanted no more; harmless when it is not there. */
+  remove(batch: Batch): void {
+    const heap = this.#heaps.get(batch.shape);
+    if (heap === undefined || !batch.isQueued) return;
+    batch.isQueued = false;
+    const place = heap[0] === batch ? 0 : heap.indexOf(batch);
     const last = heap.pop()!;
-    if (heap.length === 0) return void this.#heaps.delete(shape);
-    if (last !== first) {
-      heap[0] = last;
-      siftDown(heap);
-    }
+    if (heap.length === 0) return void this.#heaps.delete(batch.shape);
+    if (last === batch) return;
+    heap[place] = last;
+    siftUp(heap, place);
+    siftDown(heap, place);
   }
 }
 
@@ -57,8 +57,8 @@ function siftUp(heap: Batch[], place: number): void {
   }
 }
 
-function siftDown(heap: Batch[]): void {
-  for (let place = 0; ;) {
+function siftDown(heap: Batch[], from: number): void {
+  for (let place = from; ;) {
     let least = place;
     for (const child of [2 * place + 1, 2 * place + 2])
       if (child < heap.length && goesBefore(heap[child]!, heap[least]!)) least = child;

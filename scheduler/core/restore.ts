@@ -3,11 +3,13 @@ import type { JournalRecord } from "../../protocol/journal-records.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { journalRecords } from "../../protocol/journal-records.ts";
 import { assert } from "../../common/assert.ts";
-import { createJob, type Batch, type Job } from "./job.ts";
-import { addBatch, addJob, forget, putBack, readyWhoseNeedsEnded } from "./requests.ts";
-import type { SchedulerState } from "./state.ts";
-import { move } from "./state.ts";
-import { settle } from "./transitions.ts";
+import { addBatch, appendedRecord } from "./appending.ts";
+import { settle } from "./graph.ts";
+import { batchOf, createJob, type Batch, type Job } from "./job.ts";
+import { forget } from "./releasing.ts";
+import { addJob, putBack } from "./requests.ts";
+import { makeReady, move, type SchedulerState } from "./state.ts";
+import { failWhoseNeedsFailed, range, readyWhoseNeedsEnded } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
 import { leaseKey } from "./worker-record.ts";
 
@@ -19,7 +21,9 @@ type Replay = {
 };
 
 const REPLAY: Replay = {
-  epoch: () => undefined,
+  epoch: (state, { epoch }) => {
+    state.epoch = Math.max(state.epoch, epoch);
+  },
   opened: (state, head) => addJob(state, createJob(head, state.nowMs)),
   appended: (state, record) => readyWhoseNeedsEnded(state, addBatch(state, jobOf(state, record.job), record)),
   sealed: (state, { job }) => {
@@ -39,24 +43,30 @@ const REPLAY: Replay = {
     move(state, job, task, TASK.erred);
     job.errors.set(task, { code, message, stack, attempts, worker });
     job.table.setSettled(task, true);
-    state.suspects.delete(leaseKey(number, task));
   },
   cancelled: (state, { job: number, tasks }) => {
     const job = jobOf(state, number);
     for (const task of tasks) {
       move(state, job, task, TASK.cancelled);
       job.table.setSettled(task, true);
-      state.suspects.delete(leaseKey(number, task));
     }
   },
   retried: (state, { job, tasks }) => putBack(state, jobOf(state, job), tasks),
   died: (state, { job: number, task, deaths }) => {
     const job = jobOf(state, number);
+    const batch = batchOf(job, task);
+    const isQueued = job.table.state(task) === TASK.queued;
+    if (isQueued) state.suspects.delete(batch.shape, leaseKey(number, task));
     job.table.setDeaths(task, deaths);
-    if (job.table.state(task) === TASK.queued) state.suspects.add(leaseKey(number, task));
+    if (isQueued) makeReady(state, batch, task);
   },
   failed: (state, { job, task, fails }) => jobOf(state, job).table.setFails(task, fails),
-  released: (state, { job }) => forget(state, jobOf(state, job)),
+  released: (state, { job: number }) => {
+    const job = state.jobs.get(number);
+    if (job !== undefined) forget(state, job);
+    // A snapshot leaves released jobs out, but says which number was the last: none is given twice.
+    state.nextJob = Math.max(state.nextJob, number + 1);
+  },
 };
 
 /** Applies one record of an earlier life, in order. */
@@ -78,10 +88,22 @@ function run(state: SchedulerState, job: Job, task: number): void {
   move(state, job, task, TASK.processing);
 }
 
+/**
+ * What the life before had to write and may not have come to: tasks whose needs failed are erred with them. Journals, so it
+ * belongs to the new life.
+ */
+export function complete(state: SchedulerState): void {
+  for (const job of state.jobs.values())
+    for (const { needs, start, stop } of job.batches)
+      if (needs !== undefined) failWhoseNeedsFailed(state, job, range(stop, start));
+}
+
 /** Records that restore what is durable now, fewer than the journal's own. Call when everything written is durable. */
 export function* snapshot(state: SchedulerState): Iterable<JournalRecord> {
   assert(state.durability.durable === state.durability.written, "a snapshot needs everything to be durable");
   yield { type: "epoch", epoch: state.epoch };
+  const last = state.nextJob - 1;
+  if (last > 0 && !state.jobs.has(last)) yield { type: "released", job: last };
   for (const { job, id, kind, version, common, maxFails, transient } of state.jobs.values())
     yield { type: "opened", job, id, kind, version, common, maxFails, transient };
   // A batch may need tasks of a job that was opened after its own: the order of all batches is what counts.
@@ -95,16 +117,14 @@ export function* snapshot(state: SchedulerState): Iterable<JournalRecord> {
 
 function appendedOf({ job, start, stop, options, parameters, needs, groups }: Batch): JournalRecord {
   const keys = job.keys.slice(start, stop);
-  return {
-    type: "appended",
-    job: job.job,
+  return appendedRecord(job.job, {
     count: stop - start,
     options,
-    ...(parameters !== undefined && { parameters }),
-    ...(keys.some((key) => key !== undefined) && { keys: keys as string[] }),
-    ...(needs !== undefined && { needs }),
-    ...(groups !== undefined && { groups }),
-  };
+    parameters,
+    keys: keys.some((key) => key !== undefined) ? (keys as string[]) : undefined,
+    needs,
+    groups,
+  });
 }
 
 const SNAPSHOT_TASKS_MAX = 65_536;

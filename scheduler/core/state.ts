@@ -4,25 +4,19 @@ import type { JournalRecord } from "../../protocol/journal-records.ts";
 import type { SchedulerToClient } from "../../protocol/client-link.ts";
 import type { SchedulerToWorker } from "../../protocol/worker-link.ts";
 import { Durability } from "./durability.ts";
+import { Edges } from "./edges.ts";
 import type { SchedulerEffect } from "./events.ts";
-import type { Batch, Job } from "./job.ts";
+import { batchOf, type Batch, type Job } from "./job.ts";
 import { BatchQueue } from "./queue.ts";
 import { StoryRing } from "./story.ts";
+import { SuspectLine } from "./suspect-line.ts";
 import type { TaskState } from "./task-state.ts";
 import { TASK } from "./task-state.ts";
-import type { WorkerRecord } from "./worker-record.ts";
+import { leaseKey, type WorkerRecord } from "./worker-record.ts";
 
 export interface ClientRecord {
   readonly link: number;
   readonly name: string;
-}
-
-/** Linked edges from a task to those that need it, all jobs together. */
-export interface Edges {
-  next: Int32Array;
-  job: Uint32Array;
-  task: Uint32Array;
-  count: number;
 }
 
 export interface Counters {
@@ -32,12 +26,19 @@ export interface Counters {
   finished: number;
 }
 
-export interface SchedulerState {
+/** One hand-out that a worker held when its connection closed. */
+export interface Accusation {
   readonly epoch: number;
+  readonly attempt: number;
+}
+
+export interface SchedulerState {
+  /** Life of the scheduler: ascends with each restart on one journal. */
+  epoch: number;
   readonly jobs: Map<number, Job>;
   readonly jobsById: Map<string, Job>;
   nextJob: number;
-  /** Task by the user's own key: job * 2^24 + index. */
+  /** Lease key of a task by the user's own key for it. */
   readonly keys: Map<string, number>;
   readonly edges: Edges;
   readonly queue: BatchQueue;
@@ -46,36 +47,50 @@ export interface SchedulerState {
   readonly clients: Map<number, ClientRecord>;
   /** Workers that may have room. */
   readonly hungry: Set<WorkerRecord>;
-  /** Suspected tasks that wait for a worker to run alone on: lease keys. */
-  readonly suspects: Set<number>;
+  readonly suspects: SuspectLine;
+  /** Workers that run a suspected task alone, or are kept free for one. */
+  readonly reserved: Set<WorkerRecord>;
+  /**
+   * By lease key: deaths that count against a task only because a connection closed. A worker that comes back with the
+   * hand-out did not die of it.
+   */
+  readonly accused: Map<number, Accusation[]>;
+  /** Jobs that end with their last watcher, and have none. */
+  readonly abandoned: Set<Job>;
   readonly story: StoryRing;
   readonly durability: Durability;
   readonly counters: Counters;
   /** Before this nothing is handed out: workers of the life before may re-join with what they run. */
   dispatchFromMs: number;
+  /** The last tick: a long gap means that the scheduler itself stood still. */
+  tickedMs: number;
   nowMs: number;
   /** Effects of the step under way. */
   out: SchedulerEffect[];
 }
 
-export function createState(epoch: number, sequence: number, nowMs: number): SchedulerState {
+export function createState(sequence: number, nowMs: number): SchedulerState {
   return {
-    epoch,
+    epoch: 0,
     jobs: new Map(),
     jobsById: new Map(),
     nextJob: 1,
     keys: new Map(),
-    edges: { next: new Int32Array(64), job: new Uint32Array(64), task: new Uint32Array(64), count: 0 },
+    edges: new Edges(),
     queue: new BatchQueue(),
     nextBatch: 1,
     workers: new Map(),
     clients: new Map(),
     hungry: new Set(),
-    suspects: new Set(),
+    suspects: new SuspectLine(),
+    reserved: new Set(),
+    accused: new Map(),
+    abandoned: new Set(),
     story: new StoryRing(),
     durability: new Durability(sequence),
     counters: { droppedReports: 0, handedOut: 0, finished: 0 },
     dispatchFromMs: nowMs,
+    tickedMs: nowMs,
     nowMs,
     out: [],
   };
@@ -97,13 +112,18 @@ export function journal(state: SchedulerState, record: JournalRecord): void {
 
 /** A transition, asserted and remembered. `worker` is a worker's number or 0. */
 export function move(state: SchedulerState, job: Job, task: number, to: TaskState, worker = 0): void {
-  job.table.move(task, to);
-  state.story.add(state.nowMs, job.job, task, to, job.table.attempt(task), worker);
+  const { table } = job;
+  if (table.deaths(task) > 0 && table.state(task) === TASK.queued)
+    state.suspects.delete(batchOf(job, task).shape, leaseKey(job.job, task));
+  table.move(task, to);
+  state.story.add(state.nowMs, job.job, task, to, table.attempt(task), worker);
 }
 
-/** Makes a task of state queued available for hand-out. */
+/** Makes a task of state queued available for hand-out; a suspected one waits in a line of its own. */
 export function makeReady(state: SchedulerState, batch: Batch, task: number): void {
-  assert(batch.job.table.state(task) === TASK.queued, () => `task ${task} is ready but not queued`);
+  const { table, job } = batch.job;
+  assert(table.state(task) === TASK.queued, () => `task ${task} is ready but not queued`);
+  if (table.deaths(task) > 0) return state.suspects.add(batch.shape, leaseKey(job, task));
   batch.ready.push(task);
   state.queue.add(batch);
 }

@@ -13,7 +13,7 @@ export class TaskTable {
   #rows = 0;
   #state = new Uint8Array(ROWS_MIN);
   /** Hand-outs in this life of the scheduler. */
-  #attempt = new Uint16Array(ROWS_MIN);
+  #attempt = new Uint32Array(ROWS_MIN);
   /** Errors of the task itself so far. */
   #fails = new Uint16Array(ROWS_MIN);
   /** Deaths under it so far. */
@@ -145,7 +145,7 @@ export class TaskTable {
 
   #grow(rows: number): void {
     this.#state = grown(this.#state, new Uint8Array(rows));
-    this.#attempt = grown(this.#attempt, new Uint16Array(rows));
+    this.#attempt = grown(this.#attempt, new Uint32Array(rows));
     this.#fails = grown(this.#fails, new Uint16Array(rows));
     this.#settled = grown(this.#settled, new Uint8Array(rows));
     this.#owner = grown(this.#owner, new Uint32Array(rows));

@@ -1,131 +1,108 @@
 /** How tasks end, and what that means for tasks that need them. */
-import { assert } from "../../common/assert.ts";
-import { batchOf, hasEnded, keyOf, type Job, type TaskError } from "./job.ts";
-import { DEATHS_MAX } from "./limits.ts";
+import { batchOf, hasEnded, keyOf, type Batch, type Job, type TaskError } from "./job.ts";
+import { lostNeed, waitingFor } from "./graph.ts";
 import { dropHandOut } from "./leases.ts";
 import { journal, makeReady, move, toClient, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { leaseKey } from "./worker-record.ts";
 
-const U24 = 2 ** 24;
-
 /** processing -> finished. The caller journals and tells. */
 export function finish(state: SchedulerState, job: Job, task: number, result: Uint8Array, worker: number): void {
   move(state, job, task, TASK.finished, worker);
   job.table.setResult(task, result);
+  forgetAccusations(state, job, task);
   state.counters.finished++;
 }
 
-/** The result of a task is durable: tasks that waited for it alone are queued. */
-export function settle(state: SchedulerState, job: Job, task: number): void {
-  const { edges } = state;
-  job.table.setSettled(task, true);
-  for (let edge = job.table.firstEdge(task); edge >= 0; edge = edges.next[edge]!) {
-    const dependant = state.jobs.get(edges.job[edge]!);
-    const index = edges.task[edge]!;
-    // Released, cancelled or erred meanwhile: a retry counts its needs anew.
-    if (dependant?.table.state(index) !== TASK.waiting) continue;
-    const left = dependant.table.waitsFor(index) - 1;
-    assert(left >= 0, () => `${keyOf(dependant, index)} waits for less than nothing`);
-    dependant.table.setWaitsFor(index, left);
-    if (left > 0) continue;
-    move(state, dependant, index, TASK.queued);
-    makeReady(state, batchOf(dependant, index), index);
-  }
+/** A hand-out is over without a result: the task may be handed out again. */
+export function requeue(state: SchedulerState, job: Job, task: number, worker: number): void {
+  move(state, job, task, TASK.queued, worker);
+  makeReady(state, batchOf(job, task), task);
 }
 
-/** Links a new task to what it needs. @returns How many of its needs have not finished. */
-export function linkNeeds(state: SchedulerState, job: Job, task: number): number {
-  let unfinished = 0;
-  forEachNeed(state, job, task, (need, index) => {
-    if (isDone(need, index)) return;
-    addEdge(state, need, index, job.job, task);
-    unfinished++;
-  });
-  job.table.setWaitsFor(task, unfinished);
-  return unfinished;
+interface Failing {
+  readonly job: Job;
+  readonly task: number;
+  readonly error: TaskError;
+  readonly worker: number;
 }
 
-/** Needs that have not finished, of a task whose edges are there already. */
-export function countNeeds(state: SchedulerState, job: Job, task: number): number {
-  let unfinished = 0;
-  forEachNeed(state, job, task, (need, index) => {
-    if (!isDone(need, index)) unfinished++;
-  });
-  return unfinished;
+interface Cancelling {
+  readonly job: Job;
+  /** Absent: all. */
+  readonly tasks: Iterable<number> | undefined;
 }
 
-/** Calls back with each task whose result `task` needs, in order; a job that was released is left out. */
-export function forEachNeed(
-  state: SchedulerState,
-  job: Job,
-  task: number,
-  callback: (need: Job, index: number) => void,
-): void {
-  const { needs, start } = batchOf(job, task);
-  if (needs === undefined) return;
-  const place = task - start;
-  for (let k = place === 0 ? 0 : needs.ends[place - 1]!; k < needs.ends[place]!; k++) {
-    const need = state.jobs.get(needs.jobs[k]!);
-    if (need !== undefined) callback(need, needs.tasks[k]!);
-  }
-}
-
-function isDone(job: Job, task: number): boolean {
-  const now = job.table.state(task);
-  return now === TASK.finished || now === TASK.released;
-}
-
-function addEdge(state: SchedulerState, need: Job, index: number, job: number, task: number): void {
-  const { edges } = state;
-  if (edges.count === edges.next.length) {
-    for (const name of ["next", "job", "task"] as const) {
-      const larger = name === "next" ? new Int32Array(2 * edges.count) : new Uint32Array(2 * edges.count);
-      larger.set(edges[name]);
-      Object.assign(edges, { [name]: larger });
-    }
-  }
-  const edge = edges.count++;
-  edges.next[edge] = need.table.firstEdge(index);
-  edges.job[edge] = job;
-  edges.task[edge] = task;
-  need.table.setFirstEdge(index, edge);
-}
-
-/** A task is erred for good, and with it all that need it. Journals; watchers are told when it is durable. */
+/**
+ * A task is erred for good, and with it all that wait for it; a job with too many errors is cancelled. Journals; watchers
+ * are told when it is durable.
+ */
 export function fail(state: SchedulerState, job: Job, task: number, error: TaskError, worker = 0): void {
-  const todo: { job: Job; task: number; error: TaskError; worker: number }[] = [{ job, task, error, worker }];
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    err(state, next.job, next.task, next.error, next.worker);
-    const because = `Task ${keyOf(next.job, next.task)}, which it needs, failed: ${next.error.message}`;
-    for (const dependant of waitingFor(state, next.job, next.task))
-      todo.push({ ...dependant, error: needFailed(because.slice(0, 16_000)), worker: 0 });
+  spread(state, [{ job, task, error, worker }], []);
+}
+
+/** Cancels tasks that have not ended, those named or all; workers drop their hand-outs, tasks that wait for them err. */
+export function cancel(state: SchedulerState, job: Job, tasks: Iterable<number> | undefined): void {
+  spread(state, [], [{ job, tasks }]);
+}
+
+/** A loop, not a recursion: chains of jobs may be long. */
+function spread(state: SchedulerState, failing: Failing[], cancelling: Cancelling[]): void {
+  for (;;) {
+    const cancelled = cancelling.pop();
+    if (cancelled !== undefined) {
+      cancelAndTell(state, cancelled, failing);
+      continue;
+    }
+    const next = failing.pop();
+    if (next === undefined) return;
+    const { job, task, error } = next;
+    // Two paths of a graph may lead to one task, or its job was cancelled meanwhile.
+    if (!isUnended(job, task)) continue;
+    // The rest is cancelled first: whatever of this a crash leaves in the journal, no task goes on that should not.
+    if (job.table.counts[TASK.erred]! >= job.maxFails && unended(job) > 1)
+      cancelAndTell(state, { job, tasks: others(job, task) }, failing);
+    err(state, next);
+    const because = error.code === "PE_NEED_FAILED" ? error.message : needFailed(job, task, error);
+    for (const dependant of waitingFor(state, job, task))
+      failing.push({ ...dependant, error: needError(because), worker: 0 });
+    forgetAccusations(state, job, task);
   }
 }
 
-/** Tasks that wait for this one will not get what they need. */
-function failDependants(state: SchedulerState, job: Job, task: number, because: string): void {
-  for (const dependant of waitingFor(state, job, task)) fail(state, dependant.job, dependant.task, needFailed(because));
+const BECAUSE_MAX = 1000;
+
+/** Names the task that failed first, however far away the one that is told. */
+function needFailed(job: Job, task: number, { message }: TaskError): string {
+  return `Task ${keyOf(job, task)}, which it needs, failed: ${message}`.slice(0, BECAUSE_MAX);
 }
 
-function needFailed(message: string): TaskError {
-  return { code: "PE_NEED_FAILED", message, stack: "", attempts: 0, worker: "" };
+function needError(message: string): TaskError {
+  return { code: "PE_NEED_FAILED", message: message.slice(0, BECAUSE_MAX), stack: "", attempts: 0, worker: "" };
 }
 
-function waitingFor({ edges, jobs }: SchedulerState, job: Job, task: number): { job: Job; task: number }[] {
-  const waiting: { job: Job; task: number }[] = [];
-  for (let edge = job.table.firstEdge(task); edge >= 0; edge = edges.next[edge]!) {
-    const dependant = jobs.get(edges.job[edge]!);
-    const index = edges.task[edge]!;
-    if (dependant?.table.state(index) === TASK.waiting) waiting.push({ job: dependant, task: index });
+/** Of a batch that came, or was put back: tasks whose needs failed before. */
+export function failWhoseNeedsFailed(state: SchedulerState, job: Job, tasks: Iterable<number>): void {
+  for (const task of tasks) {
+    if (!isUnended(job, task)) continue;
+    const because = lostNeed(state, job, task);
+    if (because !== undefined) fail(state, job, task, needError(because));
   }
-  return waiting;
 }
 
-function err(state: SchedulerState, job: Job, task: number, error: TaskError, worker: number): void {
-  // Two paths of a graph may lead to one task.
-  if (job.table.state(task) === TASK.erred) return;
-  state.suspects.delete(leaseKey(job.job, task));
+function isUnended({ table }: Job, task: number): boolean {
+  return table.state(task) < TASK.finished;
+}
+
+function unended({ table: { counts } }: Job): number {
+  return counts[TASK.waiting]! + counts[TASK.queued]! + counts[TASK.processing]!;
+}
+
+function* others({ table }: Job, task: number): Iterable<number> {
+  for (let other = 0; other < table.rows; other++) if (other !== task) yield other;
+}
+
+function err(state: SchedulerState, { job, task, error, worker }: Failing): void {
   move(state, job, task, TASK.erred, worker);
   job.errors.set(task, error);
   journal(state, { type: "erred", job: job.job, task, ...error });
@@ -134,7 +111,6 @@ function err(state: SchedulerState, job: Job, task: number, error: TaskError, wo
     for (const link of job.watchers.keys()) tellError(state, link, job, task);
     tellEnd(state, job);
   });
-  if (job.table.counts[TASK.erred]! > job.maxFails) cancel(state, job, undefined);
 }
 
 export function tellError(state: SchedulerState, link: number, job: Job, task: number): void {
@@ -143,22 +119,23 @@ export function tellError(state: SchedulerState, link: number, job: Job, task: n
   toClient(state, link, { type: "erred", job: job.job, task, ...error, story: state.story.of(job.job, task) });
 }
 
-/** Cancels tasks that have not ended, those named or all; workers drop their hand-outs. */
-export function cancel(state: SchedulerState, job: Job, tasks: Iterable<number> | undefined): void {
+function cancelAndTell(state: SchedulerState, { job, tasks }: Cancelling, failing: Failing[]): void {
   const cancelled: number[] = [];
   for (const task of tasks ?? range(job.table.rows)) {
-    const now = job.table.state(task);
-    if (now !== TASK.waiting && now !== TASK.queued && now !== TASK.processing) continue;
-    state.suspects.delete(leaseKey(job.job, task));
-    if (now === TASK.processing) dropHandOut(state, job, task);
+    if (!isUnended(job, task)) continue;
+    if (job.table.state(task) === TASK.processing) dropHandOut(state, job, task);
     move(state, job, task, TASK.cancelled);
+    forgetAccusations(state, job, task);
     cancelled.push(task);
   }
   if (cancelled.length === 0) return;
-  for (const task of cancelled)
-    failDependants(state, job, task, `Task ${keyOf(job, task)}, which it needs, was cancelled`);
   const column = Uint32Array.from(cancelled);
   journal(state, { type: "cancelled", job: job.job, tasks: column });
+  for (const task of cancelled)
+    for (const dependant of waitingFor(state, job, task)) {
+      const error = needError(`Task ${keyOf(job, task)}, which it needs, was cancelled`);
+      failing.push({ ...dependant, error, worker: 0 });
+    }
   state.durability.after(() => {
     for (const task of cancelled) job.table.setSettled(task, true);
     for (const link of job.watchers.keys()) tellCancelled(state, link, job, column);
@@ -193,37 +170,21 @@ export function countsOf({
   };
 }
 
-/** A hand-out is over without a result: the task may be handed out again. */
-export function requeue(state: SchedulerState, job: Job, task: number, worker: number): void {
-  move(state, job, task, TASK.queued, worker);
-  makeReady(state, batchOf(job, task), task);
-}
-
-/** A thread or worker died under a task: from now on it runs alone, and the third death is its own fault. */
-export function suspect(state: SchedulerState, job: Job, task: number, worker: number, how: string): void {
-  const deaths = job.table.deaths(task) + 1;
-  job.table.setDeaths(task, deaths);
-  journal(state, { type: "died", job: job.job, task, deaths });
-  if (deaths >= DEATHS_MAX) {
-    const message = `Task ${keyOf(job, task)} ended ${deaths} workers or threads, alone in the last ${deaths - 1}: ${how}`;
-    const name = state.workers.get(worker)?.name ?? "";
-    return fail(
-      state,
-      job,
-      task,
-      { code: "PE_TASK_POISON", message, stack: "", attempts: job.table.attempt(task), worker: name },
-      worker,
-    );
+/** Of a batch with needs: tasks whose needs had all finished before it came are queued once it is durable. */
+export function readyWhoseNeedsEnded(state: SchedulerState, batch: Batch): void {
+  if (batch.needs === undefined) return;
+  const { table } = batch.job;
+  for (let task = batch.start; task < batch.stop; task++) {
+    if (table.state(task) !== TASK.waiting || table.waitsFor(task) > 0) continue;
+    move(state, batch.job, task, TASK.queued);
+    makeReady(state, batch, task);
   }
-  move(state, job, task, TASK.queued, worker);
-  state.suspects.add(leaseKey(job.job, task));
 }
 
-/** Job and index of a lease key. */
-export function splitKey(key: number): { job: number; task: number } {
-  return { job: Math.floor(key / U24), task: key % U24 };
+export function forgetAccusations({ accused }: SchedulerState, job: Job, task: number): void {
+  if (accused.size > 0) accused.delete(leaseKey(job.job, task));
 }
 
-export function* range(stop: number): Iterable<number> {
-  for (let value = 0; value < stop; value++) yield value;
+export function* range(stop: number, start = 0): Iterable<number> {
+  for (let value = start; value < stop; value++) yield value;
 }

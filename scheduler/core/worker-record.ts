@@ -2,14 +2,14 @@
  * A worker as the scheduler sees it: one connection of it. A worker that connects again is a new record, which takes over
  * the hand-outs that it still has.
  *
- * - `joining`: told what it holds from before; gets nothing until it has.
+ * - `joining`: has hand-outs of an earlier connection; gets nothing until it has said which.
  * - `active`: gets work.
  * - `suspect`: silent for a while: gets no work, what it has not begun may go elsewhere. A word from it makes it active.
  * - `leaving`: takes no more work, ends what it has.
  *
  * Lost workers have no record: all they held is queued again.
  */
-import { HELD_PER_SLOT_MAX, HELD_PER_SLOT_MIN, CREDIT_US } from "./limits.ts";
+import { BEGUN_TASKS_MAX, BEGUN_US, CREDIT_US, HELD_PER_SLOT_MAX, HELD_PER_SLOT_MIN } from "./limits.ts";
 import type { Batch, Job } from "./job.ts";
 
 export type WorkerState = "joining" | "active" | "suspect" | "leaving";
@@ -47,10 +47,16 @@ export interface WorkerRecord {
   finished: number;
   /** Jobs it was told about. */
   readonly jobs: Set<number>;
-  /** Runs a suspected task alone, and gets nothing else meanwhile. */
+  /** Runs a suspected task alone, or is kept free for one; gets nothing else meanwhile. */
   alone: boolean;
   /** A `retract` that it has not answered. */
   retracting: boolean;
+  /** Hand-outs of the connection before that it has not named yet; by `leaseKey`, only while joining. */
+  readonly unconfirmed: Set<number>;
+  /** Its surroundings failed (store, disk): gets nothing before this time. 0 is not resting. */
+  restUntilMs: number;
+  /** Such failures since its last result. */
+  rests: number;
 }
 
 const TASKS_PER_JOB = 2 ** 24;
@@ -60,14 +66,38 @@ export function leaseKey(job: number, task: number): number {
   return job * TASKS_PER_JOB + task;
 }
 
+/** Job and task of a lease key. */
+export function splitKey(key: number): { job: number; task: number } {
+  return { job: Math.floor(key / TASKS_PER_JOB), task: key % TASKS_PER_JOB };
+}
+
 /** How many more tasks of `batch` the worker may hold now. */
 export function roomFor(worker: WorkerRecord, batch: Batch): number {
-  if (worker.state !== "active" || worker.paused || worker.alone) return 0;
+  if (!mayGet(worker) || worker.alone) return 0;
   const { slots, leases, outstandingUs } = worker;
   const least = slots * HELD_PER_SLOT_MIN - leases.size;
   if (batch.tookUs === undefined) return Math.max(0, least);
   const credit = Math.floor((slots * CREDIT_US - outstandingUs) / Math.max(batch.tookUs, 1));
   return Math.max(0, Math.min(Math.max(least, credit), slots * HELD_PER_SLOT_MAX - leases.size));
+}
+
+/** Whether the worker may get anything now. */
+export function mayGet({ state, paused, restUntilMs }: WorkerRecord): boolean {
+  return state === "active" && !paused && restUntilMs === 0;
+}
+
+/** Hand-outs that may have begun: each slot works in the order of hand-out, a frame at a time. */
+export function mayHaveBegun({ leases, slots }: WorkerRecord): Lease[] {
+  const begun: Lease[] = [];
+  let leftUs = slots * BEGUN_US;
+  for (const lease of leases.values()) {
+    if (leftUs <= 0) break;
+    begun.push(lease);
+    // Of what has no estimate yet a frame holds one.
+    const estimateUs = lease.estimateUs === 0 ? BEGUN_US : lease.estimateUs;
+    leftUs -= Math.min(Math.max(estimateUs, BEGUN_US / BEGUN_TASKS_MAX), BEGUN_US);
+  }
+  return begun;
 }
 
 /** Whether the worker can run tasks of a batch at all, now or when it has less to do. */

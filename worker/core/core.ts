@@ -1,8 +1,10 @@
 /** The worker's core: `step(event, nowMs)` gives effects. Pure, like the scheduler's. */
+import { assert } from "../../common/assert.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { schedulerToWorker, SchedulerToWorker } from "../../protocol/worker-link.ts";
 import type { WorkerEffect, WorkerEvent } from "./events.ts";
 import { giveBack, heartbeat, introduce } from "./reports.ts";
+import { NAME_TAKEN_GRACE_MS, SCHEDULER_LOST_AFTER_MS, TICK_GAP_MS } from "./limits.ts";
 import { createState, handKey, send, type HandOut, type WorkerIdentity, type WorkerState } from "./state.ts";
 import { checkTimes, drop, fillSlots, onEnded, onThreadDied } from "./threads.ts";
 
@@ -33,15 +35,12 @@ function step(state: WorkerState, event: WorkerEvent, nowMs: number): readonly W
 function handle(state: WorkerState, event: WorkerEvent): void {
   switch (event.type) {
     case "connected":
-      state.connected = true;
-      state.inputs.clear();
-      introduce(state);
-      if (state.leaving) send(state, { type: "leaving" });
-      return;
+      return onConnected(state);
     case "disconnected":
       state.connected = false;
       return;
     case "said":
+      state.heardMs = state.nowMs;
       return (HANDLERS[event.message.type] as (state: WorkerState, message: SchedulerToWorker) => void)(
         state,
         event.message,
@@ -58,9 +57,39 @@ function handle(state: WorkerState, event: WorkerEvent): void {
     case "drain":
       return leave(state);
     case "tick":
-      checkTimes(state);
-      return heartbeat(state);
+      return onTick(state);
   }
+}
+
+function onConnected(state: WorkerState): void {
+  state.connected = true;
+  state.heardMs = state.nowMs;
+  state.inputs.clear();
+  // The scheduler tells anew what it hands out; of what is held each hand-out knows its own job.
+  state.jobs.clear();
+  state.tookUs.clear();
+  for (const { job } of state.hands.values()) state.jobs.set(job.job, job);
+  introduce(state);
+  if (state.leaving) send(state, { type: "leaving" });
+}
+
+function onTick(state: WorkerState): void {
+  forgiveOwnSilence(state);
+  checkTimes(state);
+  if (state.connected && state.nowMs - state.heardMs > SCHEDULER_LOST_AFTER_MS) {
+    state.connected = false;
+    state.out.push({ type: "disconnect", reason: "the scheduler is silent" });
+  }
+  heartbeat(state);
+}
+
+/** The process itself stood still: tasks did not run, and what the scheduler said is still to be read. */
+function forgiveOwnSilence(state: WorkerState): void {
+  const stoodMs = state.nowMs - state.tickedMs - TICK_GAP_MS;
+  state.tickedMs = state.nowMs;
+  if (stoodMs <= 0) return;
+  state.heardMs = Math.min(state.heardMs + stoodMs, state.nowMs);
+  for (const slot of state.slots) slot.begunMs = Math.min(slot.begunMs + stoodMs, state.nowMs);
 }
 
 type Handlers = {
@@ -73,6 +102,7 @@ type Handlers = {
 const HANDLERS: Handlers = {
   welcome: (state, { epoch }) => {
     state.epoch = epoch;
+    state.nameTakenMs = undefined;
   },
   job: (state, job) => void state.jobs.set(job.job, job),
   inputs: (state, { job, task, attempt, ends, values }) => {
@@ -99,7 +129,13 @@ const HANDLERS: Handlers = {
     state.jobs.delete(job);
     state.tookUs.delete(job);
   },
-  refuse: (state, { code, message }) => void state.out.push({ type: "refused", code, message }),
+  refuse: (state, { code, message }) => {
+    state.nameTakenMs ??= state.nowMs;
+    // Perhaps by this worker itself, on a connection whose end the scheduler has not noticed: the next try tells.
+    if (code === "PE_NAME_TAKEN" && state.nowMs - state.nameTakenMs < NAME_TAKEN_GRACE_MS) return;
+    state.out.push({ type: "refused", code, message });
+  },
+  alive: () => undefined,
 };
 
 function assign(
@@ -107,6 +143,7 @@ function assign(
   { job: number, timeoutMs, tasks, attempts, ends, parameters }: MessageOf<typeof schedulerToWorker, "assign">,
 ): void {
   const job = state.jobs.get(number);
+  assert(job !== undefined, () => `a hand-out of job ${number} came before the job`);
   const late: HandOut[] = [];
   for (const [place, task] of tasks.entries()) {
     const key = handKey(number, task);
@@ -114,7 +151,7 @@ function assign(
     const attempt = attempts[place]!;
     state.inputs.delete(key);
     const hand: HandOut = {
-      job: job!,
+      job,
       task,
       epoch: state.epoch,
       attempt,

@@ -62,6 +62,8 @@ export type WorkerEffect =
     }
   /** Ends the thread of a slot; `thread-died` follows. */
   | { readonly type: "kill"; readonly slot: number; readonly reason: string }
+  /** The scheduler says nothing any more: ends the connection and makes a new one; `disconnected` follows. */
+  | { readonly type: "disconnect"; readonly reason: string }
   /** Everything is given back or stored: the process may end. */
   | { readonly type: "left" }
   /** The scheduler refuses this worker: say why and end. */

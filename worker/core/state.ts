@@ -44,13 +44,18 @@ export interface Slot {
   frame: HandOut[];
   /** When the first one began. */
   begunMs: number;
-  /** Why its thread is being ended. */
-  killedFor: { readonly code: string; readonly reason: string } | undefined;
+  /** Why its thread is being ended, and on account of which hand-out. */
+  killedFor: { readonly hand: HandOut; readonly code: string; readonly reason: string } | undefined;
 }
 
 export interface WorkerState {
   readonly identity: WorkerIdentity;
   connected: boolean;
+  /** When the scheduler last said something on this connection. */
+  heardMs: number;
+  tickedMs: number;
+  /** When the name was first refused as taken, since it was last accepted. */
+  nameTakenMs: number | undefined;
   epoch: number;
   readonly jobs: Map<number, JobHead>;
   /** By `handKey`. */
@@ -76,6 +81,9 @@ export function createState(identity: WorkerIdentity): WorkerState {
   return {
     identity,
     connected: false,
+    heardMs: 0,
+    tickedMs: 0,
+    nameTakenMs: undefined,
     epoch: 0,
     jobs: new Map(),
     hands: new Map(),

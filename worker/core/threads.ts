@@ -89,11 +89,16 @@ function learn(state: WorkerState, job: number, tookUs: number): void {
   state.tookUs.set(job, before === undefined ? tookUs : before + MEAN_WEIGHT * (tookUs - before));
 }
 
-/** The thread of a slot is gone: the task that ran is to blame, those behind it go back to the line, first again. */
+/**
+ * The thread of a slot is gone: the task that ran is to blame, those behind it go back to the line, first again. When the
+ * thread was ended on account of a task that ended by itself in the meantime, nobody is to blame.
+ */
 export function onThreadDied(state: WorkerState, number: number, reason: string): void {
   const slot = state.slots[number]!;
-  const [first, ...rest] = slot.frame;
   const { killedFor } = slot;
+  const isNobodysFault = killedFor !== undefined && killedFor.hand !== slot.frame[0];
+  const first = isNobodysFault ? undefined : slot.frame[0];
+  const rest = isNobodysFault ? slot.frame : slot.frame.slice(1);
   slot.frame = [];
   slot.killedFor = undefined;
   const wanted = rest.filter((hand) => hand.state.name !== "dropped");
@@ -122,14 +127,14 @@ export function checkTimes(state: WorkerState): void {
     if (first === undefined || slot.killedFor !== undefined) continue;
     const ranMs = state.nowMs - slot.begunMs;
     if (first.timeoutMs > 0 && ranMs > first.timeoutMs)
-      kill(state, slot, "PE_TIMEOUT", `it ran longer than ${first.timeoutMs} ms`);
+      kill(state, slot, first, "PE_TIMEOUT", `it ran longer than ${first.timeoutMs} ms`);
     else if (first.state.name === "dropped" && state.nowMs - first.state.sinceMs > DROP_GRACE_MS)
-      kill(state, slot, "PE_DROPPED", "it was cancelled");
+      kill(state, slot, first, "PE_DROPPED", "it was cancelled");
   }
 }
 
-function kill(state: WorkerState, slot: Slot, code: string, reason: string): void {
-  slot.killedFor = { code, reason };
+function kill(state: WorkerState, slot: Slot, hand: HandOut, code: string, reason: string): void {
+  slot.killedFor = { hand, code, reason };
   state.out.push({ type: "kill", slot: slot.number, reason });
 }
 

@@ -1,0 +1,44 @@
+/** Jobs that are forgotten. */
+import { forgetEdges } from "./graph.ts";
+import type { Job, Needs } from "./job.ts";
+import { journal, type SchedulerState } from "./state.ts";
+import { TASK } from "./task-state.ts";
+import { cancel } from "./transitions.ts";
+import { splitKey } from "./worker-record.ts";
+
+/** Whether an unfinished task of another job needs a result of this one. */
+export function isNeeded(state: SchedulerState, job: Job): boolean {
+  for (const other of state.jobs.values()) {
+    if (other === job) continue;
+    for (const { needs, start, stop } of other.batches) {
+      if (needs?.jobs.includes(job.job) !== true) continue;
+      for (let task = start; task < stop; task++)
+        if (other.table.state(task) < TASK.finished && needsJob(needs, task - start, job)) return true;
+    }
+  }
+  return false;
+}
+
+function needsJob({ ends, jobs }: Needs, place: number, { job }: Job): boolean {
+  return jobs.subarray(place === 0 ? 0 : ends[place - 1], ends[place]).includes(job);
+}
+
+/** Everything known of a job is forgotten, its results too. */
+export function release(state: SchedulerState, job: Job): void {
+  cancel(state, job, undefined);
+  journal(state, { type: "released", job: job.job });
+  forget(state, job);
+  for (const worker of state.workers.values())
+    if (worker.jobs.delete(job.job))
+      state.out.push({ type: "to-worker", link: worker.link, message: { type: "forget", job: job.job } });
+}
+
+export function forget(state: SchedulerState, job: Job): void {
+  state.jobs.delete(job.job);
+  state.jobsById.delete(job.id);
+  state.abandoned.delete(job);
+  for (const key of job.keys) if (key !== undefined) state.keys.delete(key);
+  for (const batch of job.batches) state.queue.remove(batch);
+  for (const key of state.accused.keys()) if (splitKey(key).job === job.job) state.accused.delete(key);
+  if (state.edges.count > 0) for (let task = 0; task < job.table.rows; task++) forgetEdges(state, job, task);
+}

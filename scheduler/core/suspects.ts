@@ -1,0 +1,95 @@
+/**
+ * Poison isolation. A task under which a thread or a worker died is suspected: from then on it runs alone, so that the next
+ * death is its own and takes nobody with it, and the third is the last. For that a worker is kept free as soon as it has
+ * ended what it holds, until no suspect is left.
+ */
+import { batchOf, keyOf, type Batch, type Job } from "./job.ts";
+import { HandOver } from "./hand-over.ts";
+import { reserve } from "./leases.ts";
+import { DEATHS_MAX } from "./limits.ts";
+import { journal, makeReady, type SchedulerState } from "./state.ts";
+import { TASK } from "./task-state.ts";
+import { fail } from "./transitions.ts";
+import { fits, leaseKey, mayGet, splitKey, type Lease, type WorkerRecord } from "./worker-record.ts";
+
+/** Counts a death under a task, which the caller queues again and then may condemn. */
+export function blame(state: SchedulerState, job: Job, task: number): void {
+  setDeaths(state, job, task, job.table.deaths(task) + 1);
+}
+
+function setDeaths(state: SchedulerState, job: Job, task: number, deaths: number): void {
+  job.table.setDeaths(task, deaths);
+  journal(state, { type: "died", job: job.job, task, deaths });
+}
+
+/** Counts a death that only a closed connection tells of: taken back when the worker returns with the hand-out. */
+export function accuse(state: SchedulerState, { job, task, epoch, attempt }: Lease): void {
+  blame(state, job, task);
+  const key = leaseKey(job.job, task);
+  const known = state.accused.get(key);
+  if (known === undefined) state.accused.set(key, [{ epoch, attempt }]);
+  else known.push({ epoch, attempt });
+}
+
+/** A worker came back with a hand-out: whatever closed its connection, the task did not kill it. */
+export function acquit(state: SchedulerState, job: Job, task: number, epoch: number, attempt: number): void {
+  const key = leaseKey(job.job, task);
+  const accusations = state.accused.get(key);
+  const place = accusations?.findIndex((one) => one.epoch === epoch && one.attempt === attempt) ?? -1;
+  if (accusations === undefined || place === -1) return;
+  accusations.splice(place, 1);
+  if (accusations.length === 0) state.accused.delete(key);
+  const deaths = job.table.deaths(task) - 1;
+  const batch = batchOf(job, task);
+  const isQueued = job.table.state(task) === TASK.queued;
+  if (isQueued) state.suspects.delete(batch.shape, key);
+  setDeaths(state, job, task, deaths);
+  if (isQueued) makeReady(state, batch, task);
+}
+
+/** A task that has ended too many threads or workers is erred. */
+export function condemn(state: SchedulerState, job: Job, task: number, how: string, worker: WorkerRecord): void {
+  const deaths = job.table.deaths(task);
+  if (deaths < DEATHS_MAX || job.table.state(task) !== TASK.queued) return;
+  const message = `Task ${keyOf(job, task)} ended ${deaths} workers or threads, alone in the last ${deaths - 1}: ${how}`;
+  const attempts = job.table.attempt(task);
+  fail(state, job, task, { code: "PE_TASK_POISON", message, stack: "", attempts, worker: worker.name }, worker.link);
+}
+
+/** Hands out suspects to workers that have nothing else. */
+export function placeSuspects(state: SchedulerState): void {
+  const wanted = new Set<WorkerRecord>();
+  for (const key of state.suspects.firsts()) {
+    const { job: number, task } = splitKey(key);
+    const batch = batchOf(state.jobs.get(number)!, task);
+    const worker = quarantine(state, batch);
+    if (worker === undefined) continue;
+    wanted.add(worker);
+    reserve(state, worker);
+    if (worker.leases.size > 0) continue;
+    const hand = new HandOver(state, worker, batch);
+    hand.add(task);
+    hand.send();
+  }
+  for (const worker of state.reserved)
+    if (!wanted.has(worker) && !hasSuspect(worker)) {
+      worker.alone = false;
+      state.reserved.delete(worker);
+      state.hungry.add(worker);
+    }
+}
+
+/** The worker that is kept free already, else the one that is free soonest. */
+function quarantine({ workers, reserved }: SchedulerState, batch: Batch): WorkerRecord | undefined {
+  for (const worker of reserved) if (mayGet(worker) && fits(worker, batch)) return worker;
+  let best: WorkerRecord | undefined;
+  for (const worker of workers.values())
+    if (mayGet(worker) && fits(worker, batch) && (best === undefined || worker.leases.size < best.leases.size))
+      best = worker;
+  return best;
+}
+
+function hasSuspect({ leases }: WorkerRecord): boolean {
+  for (const { job, task } of leases.values()) if (job.table.deaths(task) > 0) return true;
+  return false;
+}

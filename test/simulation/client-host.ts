@@ -1,0 +1,351 @@
+/** A client as its library would behave: submits its jobs, watches them, and does it all again on each new connection. */
+import type { ClientToScheduler, SchedulerToClient } from "../../protocol/client-link.ts";
+import { PROTOCOL_VERSION } from "../../protocol/version.ts";
+import { Random } from "../../common/random.ts";
+import { equal } from "./checks.ts";
+import { must } from "./ledger.ts";
+import { Connection } from "./network.ts";
+import type { World } from "./world.ts";
+import { VERSION, type BatchPlan, type JobPlan } from "./workload.ts";
+
+type Told = { readonly how: "finished" | "erred" | "cancelled"; readonly code?: string };
+type Answer = Extract<SchedulerToClient, { request: number }>;
+type Request = ClientToScheduler extends infer One ? (One extends { request: number } ? Omit<One, "request"> : never) : never;
+
+/** What a client knows of one of its jobs, on the present connection. */
+interface Submission {
+  readonly plan: JobPlan;
+  number: number | undefined;
+  isWatched: boolean;
+  hasEnded: boolean;
+  isReleased: boolean;
+  told: (Told | undefined)[];
+}
+
+const RECONNECT_MS = 300;
+
+export class ClientHost {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #name: string;
+  readonly submissions: readonly Submission[];
+  #connection: Connection<ClientToScheduler, SchedulerToClient> | undefined;
+  #request = 0;
+  readonly #answers = new Map<number, (answer: Answer) => void>();
+  #outgoing: ClientToScheduler[] = [];
+  #isAway = false;
+  #isReleasing = false;
+
+  constructor(world: World, place: number, plans: readonly JobPlan[]) {
+    this.#world = world;
+    this.#name = `client-${place}`;
+    this.#random = new Random(world.options.seed, 4, place);
+    this.submissions = plans.map((plan) => ({
+      plan,
+      number: undefined,
+      isWatched: false,
+      hasEnded: false,
+      isReleased: false,
+      told: [],
+    }));
+  }
+
+  start(): void {
+    this.#connect();
+  }
+
+  /** Goes away without a word; comes back later. */
+  leave(awayMs: number): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    this.#disconnect();
+    this.#world.clock.after(awayMs, () => this.comeBack());
+  }
+
+  comeBack(): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.#connect();
+  }
+
+  /** Everything is told that it asked for. */
+  get isContent(): boolean {
+    return this.submissions.every(
+      ({ isWatched, hasEnded, told, plan }) => isWatched && hasEnded && countOf(told) === plan.tasks,
+    );
+  }
+
+  /** Asks again for all that ended, from the beginning. */
+  watchAnew(): void {
+    for (const submission of this.submissions) {
+      submission.isWatched = false;
+      if (submission.number !== undefined) this.#watch(submission);
+    }
+    this.#flush();
+  }
+
+  release(): void {
+    this.#isReleasing = true;
+    for (const submission of this.submissions.toReversed()) {
+      const { number } = submission;
+      if (number === undefined) continue;
+      this.#ask({ type: "release", job: number }, (answer) => {
+        must(answer.type !== "refused" || answer.code !== "PE_JOB_NEEDED", `job ${number} cannot be released at the end`);
+        submission.isReleased = true;
+      });
+    }
+    this.#flush();
+  }
+
+  get hasReleased(): boolean {
+    return this.submissions.every(({ isReleased }) => isReleased);
+  }
+
+  /** Something that is no plain submission. */
+  meddle(): void {
+    const open = this.submissions.filter(({ number }) => number !== undefined);
+    const submission = open[this.#random.integer(open.length)];
+    if (submission === undefined || this.#isReleasing || this.#connection === undefined) return;
+    this.#meddleWith(submission, submission.number!);
+    this.#flush();
+  }
+
+  #meddleWith(submission: Submission, job: number): void {
+    const { plan } = submission;
+    const random = this.#random;
+    const some = Uint32Array.from({ length: 1 + random.integer(3) }, () => random.integer(plan.tasks));
+    switch (random.integer(12)) {
+      case 0:
+        this.#world.meddled.add(plan.place);
+        return this.#ask({ type: "cancel", job, tasks: undefined });
+      case 1:
+      case 2:
+        this.#world.meddled.add(plan.place);
+        return this.#ask({ type: "cancel", job, tasks: some });
+      case 3:
+        return this.#ask({ type: "retry", job, tasks: undefined });
+      case 4:
+        return this.#ask({ type: "retry", job, tasks: some });
+      case 5:
+        submission.isWatched = false;
+        return this.#ask({ type: "unwatch", job });
+      case 6:
+        return this.#watch(submission);
+      case 7:
+        if (this.#world.isNeeded(plan)) return;
+        return this.#ask({ type: "release", job }, (answer) => {
+          if (answer.type === "ok") this.#resubmit(submission);
+        });
+      case 8:
+        return this.#ask({ type: "find", id: plan.id });
+      case 9:
+        this.#ask({ type: "status" });
+        return this.#ask({ type: "story", job, task: some[0]! });
+      default:
+        return this.#malformed(job, plan);
+    }
+  }
+
+  /** Refused, and nothing changes; that the host checks for every refusal. */
+  #malformed(job: number, plan: JobPlan): void {
+    const refused = (answer: Answer): void => must(answer.type === "refused", `a malformed request is answered ${answer.type}`);
+    const options = { priority: 0, retries: 0, timeoutMs: 0, volatile: false, resources: [], workers: [] };
+    const append = { type: "append" as const, job, from: plan.tasks, count: 2, options, ...NOTHING };
+    const column = (...values: number[]): Uint32Array => Uint32Array.from(values);
+    const wrong: Request[] = [
+      { type: "seal", job: 1_000_000 },
+      { type: "cancel", job, tasks: column(plan.tasks + 5) },
+      { type: "retry", job, tasks: column(20_000_000) },
+      { ...append, from: plan.tasks + 1000 },
+      { ...append, from: plan.tasks, parameters: { ends: column(5, 3), values: new Uint8Array(3) } },
+      { ...append, from: plan.tasks, keys: ["one"] },
+      { ...append, from: plan.tasks, keys: ["twice", "twice"] },
+      { ...append, from: plan.tasks, needs: { ends: column(1, 1), jobs: column(job), tasks: column(plan.tasks + 1) } },
+      { ...append, from: plan.tasks, needs: { ends: column(1, 1), jobs: column(77_777), tasks: column(0) } },
+      { type: "open", id: plan.id, kind: "another", version: VERSION, common: plan.common, maxFails: 0, transient: false },
+    ];
+    this.#ask(wrong[this.#random.integer(wrong.length)]!, refused);
+  }
+
+  #connect(): void {
+    if (this.#isAway || this.#connection !== undefined) return;
+    const { scheduler, clock } = this.#world;
+    if (!scheduler.isUp || scheduler.isFrozen)
+      return clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect());
+    const connection = new Connection<ClientToScheduler, SchedulerToClient>(this.#world.nextLink(), clock, this.#world.delayMs);
+    this.#connection = connection;
+    scheduler.acceptClient(connection);
+    connection.down.deliver = (messages) => {
+      if (this.#connection !== connection) return;
+      for (const message of messages) this.#said(message);
+      this.#flush();
+    };
+    connection.down.onClose = () => {
+      if (this.#connection !== connection) return;
+      this.#disconnect();
+      clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect());
+    };
+    this.#outgoing.push({ type: "hello", protocol: PROTOCOL_VERSION, software: "simulated", name: this.#name });
+    this.#submit(0);
+    this.#flush();
+  }
+
+  #disconnect(): void {
+    this.#connection?.closeNear();
+    this.#connection = undefined;
+    this.#outgoing = [];
+    this.#answers.clear();
+    for (const submission of this.submissions) {
+      submission.number = undefined;
+      submission.isWatched = false;
+    }
+  }
+
+  #flush(): void {
+    if (this.#outgoing.length === 0) return;
+    this.#connection?.up.send(this.#world.codec.toSchedulerOfClient(this.#outgoing));
+    this.#outgoing = [];
+  }
+
+  #ask(request: Request, onAnswer?: (answer: Answer) => void): void {
+    const number = ++this.#request;
+    this.#outgoing.push({ ...request, request: number } as ClientToScheduler);
+    if (onAnswer !== undefined) this.#answers.set(number, onAnswer);
+  }
+
+  /** One after the other, because a job may need those before it. */
+  #submit(place: number): void {
+    const submission = this.submissions[place];
+    if (submission === undefined || this.#isReleasing) return;
+    this.#open(submission, () => this.#submit(place + 1));
+  }
+
+  /** Released: by nobody it knows, or by itself. */
+  #resubmit(submission: Submission): void {
+    submission.number = undefined;
+    submission.isWatched = false;
+    if (!this.#isReleasing) this.#open(submission, () => undefined);
+  }
+
+  #open(submission: Submission, onAppended: () => void): void {
+    const { id, kind, common, maxFails, transient, batches } = submission.plan;
+    this.#ask({ type: "open", id, kind, version: VERSION, common, maxFails, transient }, (answer) => {
+      must(answer.type === "opened", `job ${id} cannot be opened: ${JSON.stringify(answer)}`);
+      submission.number = answer.job;
+      let left = batches.length;
+      for (const batch of batches)
+        this.#append(submission, answer.job, batch, () => {
+          if (--left === 0) onAppended();
+        });
+      this.#ask({ type: "seal", job: answer.job }, (sealed) => {
+        if (sealed.type === "refused") this.#resubmit(submission);
+      });
+      this.#watch(submission);
+    });
+  }
+
+  #append(submission: Submission, job: number, batch: BatchPlan, onAppended: () => void): void {
+    const { start, stop, options, keys, groups } = batch;
+    const needs = batch.needs && this.#needsOf(batch.needs);
+    const request: Request = {
+      type: "append",
+      job,
+      from: start,
+      count: stop - start,
+      options,
+      ...(batch.parameters && { parameters: blobsOf(batch.parameters) }),
+      ...(keys && { keys }),
+      ...(needs && { needs }),
+      ...(groups && { groups: Uint32Array.from(groups) }),
+    } as Request;
+    const answered = (answer: Answer): void => {
+      if (answer.type === "joined") {
+        for (const [place, index] of answer.indices.entries())
+          must(answer.jobs[place] === job && answer.tasks[place] === start + index, `a key is joined to another task`);
+        this.#answers.set(answer.request, answered);
+        return;
+      }
+      if (answer.type === "refused") {
+        const isKnown = answer.code === "PE_JOB_UNKNOWN" || /not known|goes on from/.test(answer.message);
+        must(isKnown, `a batch is refused: ${answer.message}`);
+        return this.#resubmit(submission);
+      }
+      onAppended();
+    };
+    this.#ask(request, answered);
+  }
+
+  #needsOf(needs: readonly (readonly { job: number; task: number }[])[]): {
+    ends: Uint32Array;
+    jobs: Uint32Array;
+    tasks: Uint32Array;
+  } {
+    let end = 0;
+    const all = needs.flat();
+    return {
+      ends: Uint32Array.from(needs, (list) => (end += list.length)),
+      jobs: Uint32Array.from(all, ({ job }) => this.submissions.find(({ plan }) => plan.place === job)!.number ?? 77_777),
+      tasks: Uint32Array.from(all, ({ task }) => task),
+    };
+  }
+
+  #watch(submission: Submission): void {
+    this.#ask({ type: "watch", job: submission.number!, results: true }, (answer) => {
+      if (answer.type === "refused") return this.#resubmit(submission);
+      submission.isWatched = true;
+      submission.hasEnded = false;
+      submission.told = [];
+    });
+  }
+
+  #said(message: SchedulerToClient): void {
+    this.#world.trace?.(`${this.#name} is told`, message);
+    if ("request" in message) {
+      const onAnswer = this.#answers.get(message.request);
+      this.#answers.delete(message.request);
+      return onAnswer?.(message);
+    }
+    if (message.type === "welcome" || message.type === "refuse") return;
+    const submission = this.submissions.find(({ number }) => number === message.job);
+    if (submission === undefined) return;
+    switch (message.type) {
+      case "finished":
+        return message.tasks.forEach((task, place) => {
+          const result = message.results.subarray(place === 0 ? 0 : message.ends[place - 1], message.ends[place]);
+          this.#finished(submission, task, result);
+        });
+      case "erred":
+        submission.told[message.task] = { how: "erred", code: message.code };
+        return this.#world.erred(submission.plan, message.task, message.code, message.message);
+      case "cancelled":
+        for (const task of message.tasks) submission.told[task] = { how: "cancelled" };
+        return;
+      case "ended":
+        submission.hasEnded = true;
+    }
+  }
+
+  #finished(submission: Submission, task: number, result: Uint8Array): void {
+    const { plan, told, isWatched } = submission;
+    const name = `${plan.id}/${task}`;
+    if (isWatched) must(told[task]?.how !== "finished", `${name} is told to be finished a second time`);
+    must(equal(result, this.#world.expected.result(plan.place, task)), `the result of ${name} is wrong`);
+    told[task] = { how: "finished" };
+  }
+}
+
+const NOTHING = { parameters: undefined, keys: undefined, needs: undefined, groups: undefined };
+
+function blobsOf(blobs: readonly Uint8Array[]): { ends: Uint32Array; values: Uint8Array } {
+  let end = 0;
+  const ends = Uint32Array.from(blobs, (blob) => (end += blob.byteLength));
+  const values = new Uint8Array(end);
+  for (const [place, blob] of blobs.entries()) values.set(blob, place === 0 ? 0 : ends[place - 1]);
+  return { ends, values };
+}
+
+function countOf(told: readonly (Told | undefined)[]): number {
+  let count = 0;
+  for (const one of told) if (one !== undefined) count++;
+  return count;
+}

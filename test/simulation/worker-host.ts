@@ -1,0 +1,349 @@
+/** A machine with a worker: a process with the worker's core and a thread a slot, a supervisor, and what befalls them. */
+import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
+import { PROTOCOL_VERSION } from "../../protocol/version.ts";
+import { Random } from "../../common/random.ts";
+import type { WorkerCore } from "../../worker/core/core.ts";
+import type { TaskDone, TaskFailed, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
+import { must } from "./ledger.ts";
+import { Connection } from "./network.ts";
+import type { World } from "./world.ts";
+import { compute, VERSION, type Behaviour } from "./workload.ts";
+
+type RunEffect = Extract<WorkerEffect, { type: "run" }>;
+
+interface Thread {
+  frame: RunEffect | undefined;
+  /** The task that runs, or the number of those that ended. */
+  place: number;
+  done: TaskDone[];
+  failed: TaskFailed[];
+  /** Changes when what was under way is void. */
+  turn: number;
+}
+
+/** A connection of a worker. */
+type Link = Connection<WorkerToScheduler, SchedulerToWorker>;
+
+const TICK_MS = 500;
+const RECONNECT_MS = 150;
+
+export class WorkerHost {
+  readonly name: string;
+  readonly slots: number;
+  core: WorkerCore | undefined;
+  isFrozen = false;
+  isPartitioned = false;
+  #life = 0;
+  #inbox: (() => void)[] = [];
+  #connection: Link | undefined;
+  #threads: Thread[] = [];
+  #outgoing: WorkerToScheduler[] = [];
+  #hasLeft = false;
+  readonly #gpus: number;
+  readonly #world: World;
+  readonly #random: Random;
+
+  constructor(world: World, place: number, slots: number, gpus: number) {
+    this.#world = world;
+    this.#random = new Random(world.options.seed, 3, place);
+    this.name = `worker-${place}`;
+    this.slots = slots;
+    this.#gpus = gpus;
+  }
+
+  get isUp(): boolean {
+    return this.core !== undefined;
+  }
+
+  start(): void {
+    if (this.isUp) return;
+    this.#life++;
+    this.#hasLeft = false;
+    this.core = this.#world.cores.createWorkerCore({
+      protocol: PROTOCOL_VERSION,
+      software: "simulated",
+      name: this.name,
+      slots: this.slots,
+      kinds: [
+        { name: "alpha", version: VERSION },
+        { name: "beta", version: VERSION },
+      ],
+      resources: this.#gpus > 0 ? [{ name: "gpu", amount: this.#gpus }] : [],
+    });
+    this.#threads = Array.from({ length: this.slots }, () => ({ frame: undefined, place: 0, done: [], failed: [], turn: 0 }));
+    this.#tick(this.#life);
+    this.#connect(this.#life);
+  }
+
+  /** kill -9; the supervisor starts another process. */
+  kill(restartMs: number): void {
+    if (!this.isUp) return;
+    this.#world.tellHeld(this);
+    this.#end();
+    this.#world.clock.after(restartMs, () => this.start());
+  }
+
+  #end(): void {
+    this.core = undefined;
+    this.#life++;
+    this.isFrozen = false;
+    this.#inbox = [];
+    this.#outgoing = [];
+    this.#connection?.closeNear();
+    this.#connection = undefined;
+  }
+
+  /** The network resets the connection. */
+  breakConnection(): void {
+    if (this.#connection === undefined) return;
+    this.#world.tellHeld(this);
+    this.#connection.reset(this.#world.clock, this.#world.options.delayMs);
+  }
+
+  /** The connection of now goes silent, for ever. */
+  halfOpen(): void {
+    this.#connection?.silence();
+  }
+
+  partition(up: boolean, down: boolean): void {
+    this.isPartitioned = true;
+    if (this.#connection === undefined) return;
+    this.#connection.up.isBlocked ||= up;
+    this.#connection.down.isBlocked ||= down;
+  }
+
+  heal(): void {
+    this.isPartitioned = false;
+    this.#connection?.up.unblock();
+    this.#connection?.down.unblock();
+  }
+
+  freeze(): void {
+    this.isFrozen = this.isUp;
+  }
+
+  thaw(): void {
+    if (!this.isFrozen) return;
+    this.isFrozen = false;
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    for (const action of inbox) action();
+  }
+
+  drain(): void {
+    this.#soon(() => this.#step({ type: "drain" }));
+  }
+
+  pause(paused: boolean): void {
+    this.#soon(() => this.#step({ type: "memory", rssBytes: paused ? 2e9 : 1e8, paused }));
+  }
+
+  /** A thread that runs something dies by itself. */
+  killThread(): void {
+    const busy = this.#threads.flatMap(({ frame }, slot) => (frame === undefined ? [] : [slot]));
+    if (busy.length > 0 && this.isUp && !this.isFrozen) this.#threadDies(busy[this.#random.integer(busy.length)]!, "out of memory");
+  }
+
+  /** What its process holds: to be told when it dies. */
+  held(): readonly { readonly id: string; readonly task: number }[] {
+    return [...(this.core?.state.hands.values() ?? [])].map(({ job: { id }, task }) => ({ id, task }));
+  }
+
+  /** Nothing is left in it. */
+  checkEmpty(): void {
+    const { core } = this;
+    must(core !== undefined, `${this.name} is not up at the end`);
+    const { hands, line, inputs, jobs, tookUs, slots } = core.state;
+    const left = { hands: hands.size, line: line.length, inputs: inputs.size, jobs: jobs.size, tookUs: tookUs.size };
+    for (const [what, count] of Object.entries(left)) must(count === 0, `${this.name} still has ${count} ${what} at the end`);
+    must(slots.every(({ frame }) => frame.length === 0), `${this.name} still runs something at the end`);
+  }
+
+  #soon(action: () => void): void {
+    const life = this.#life;
+    const guarded = (): void => {
+      if (life === this.#life && this.isUp) action();
+    };
+    if (this.isFrozen) this.#inbox.push(guarded);
+    else guarded();
+  }
+
+  #tick(life: number): void {
+    this.#world.clock.after(TICK_MS * (0.95 + 0.1 * this.#random.uniform()), () => {
+      if (life !== this.#life) return;
+      this.#soon(() => {
+        this.#step({ type: "tick" });
+        this.#tick(life);
+      });
+    });
+  }
+
+  #connect(life: number): void {
+    const { scheduler, clock } = this.#world;
+    if (life !== this.#life || this.#connection !== undefined) return;
+    if (!scheduler.isUp || scheduler.isFrozen || this.isPartitioned || this.isFrozen)
+      return clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect(life));
+    const connection: Link = new Connection(this.#world.nextLink(), clock, this.#world.delayMs);
+    this.#connection = connection;
+    scheduler.acceptWorker(connection);
+    connection.down.deliver = (messages) =>
+      this.#soon(() => {
+        if (this.#connection === connection) this.#steps(messages.map((message) => ({ type: "said", message })));
+      });
+    connection.down.onClose = () => this.#soon(() => this.#disconnected(connection));
+    this.#soon(() => this.#step({ type: "connected" }));
+  }
+
+  #disconnected(connection: Link): void {
+    if (this.#connection !== connection) return;
+    connection.closeNear();
+    this.#connection = undefined;
+    const life = this.#life;
+    this.#step({ type: "disconnected" });
+    this.#world.clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect(life));
+  }
+
+  #step(event: WorkerEvent): void {
+    this.#steps([event]);
+  }
+
+  #steps(events: readonly WorkerEvent[]): void {
+    const life = this.#life;
+    const world = this.#world;
+    for (const event of events) {
+      const core = this.core;
+      if (core === undefined || life !== this.#life) return;
+      world.events++;
+      world.coverage?.beforeWorker(core.state, event);
+      world.trace?.(this.name, event);
+      for (const effect of core.step(event, world.clock.nowMs)) this.#carryOut(effect);
+      world.coverage?.afterWorker(core.state);
+    }
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#outgoing.length === 0) return;
+    this.#connection?.up.send(this.#world.codec.toScheduler(this.#outgoing));
+    this.#outgoing = [];
+  }
+
+  #carryOut(effect: WorkerEffect): void {
+    this.#world.trace?.(`${this.name} does`, effect);
+    switch (effect.type) {
+      case "send":
+        return void this.#outgoing.push(effect.message);
+      case "run":
+        return this.#run(effect);
+      case "kill":
+        return this.#killSoon(effect.slot, effect.reason);
+      case "disconnect":
+        return this.#world.clock.after(0, () => this.#soon(() => this.#connection && this.#disconnected(this.#connection)));
+      case "refused": {
+        must(effect.code === "PE_NAME_TAKEN", `${this.name} is refused: ${effect.message}`);
+        this.#flush();
+        return this.#leave();
+      }
+      case "left":
+        this.#flush();
+        return this.#leave();
+    }
+  }
+
+  /** The process ends by itself, and the supervisor starts another one later. */
+  #leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#world.clock.after(0, () => {
+      if (!this.#hasLeft || !this.isUp) return;
+      this.#end();
+      this.#world.clock.after(2000, () => this.start());
+    });
+  }
+
+  #run(frame: RunEffect): void {
+    const thread = this.#threads[frame.slot]!;
+    must(thread.frame === undefined, `slot ${frame.slot} of ${this.name} is given a second frame`);
+    must(frame.tasks.length > 0, `slot ${frame.slot} of ${this.name} is given an empty frame`);
+    thread.frame = frame;
+    thread.place = 0;
+    this.#begin(frame.slot);
+  }
+
+  #begin(slot: number): void {
+    const thread = this.#threads[slot]!;
+    const { frame } = thread;
+    const task = frame?.tasks[thread.place];
+    if (frame === undefined || task === undefined) return;
+    const begun = this.#world.begin(frame.id, task.task);
+    const turn = thread.turn;
+    if (begun.behaviour === "endless") return;
+    this.#world.clock.after(begun.tookMs, () =>
+      this.#soon(() => {
+        if (thread !== this.#threads[slot] || turn !== thread.turn) return;
+        this.#finish(slot, begun.behaviour, begun.tookMs, begun.fails, begun.isBlameless);
+      }),
+    );
+  }
+
+  #finish(slot: number, behaviour: Behaviour, tookMs: number, fails: boolean, blameless: boolean): void {
+    const thread = this.#threads[slot]!;
+    const frame = thread.frame!;
+    const { task, attempt, parameters, inputs } = frame.tasks[thread.place]!;
+    if (behaviour === "poisonWorker") return this.kill(100 + this.#random.integer(2000));
+    if (behaviour === "poisonThread") return this.#threadDies(slot, "it ended itself");
+    thread.place++;
+    if (fails || blameless) {
+      const code = blameless ? "PE_STORE" : "PE_TASK_FAILED";
+      thread.failed.push({ job: frame.job, task, attempt, code, message: "it failed", stack: "", blameless });
+    } else {
+      const result = behaviour === "huge" ? new Uint8Array(65 * 1024) : compute(frame.common, task, parameters, inputs);
+      thread.done.push({ job: frame.job, task, attempt, tookUs: tookMs * 1000, result });
+    }
+    const isLast = thread.place === frame.tasks.length;
+    // The core may give the slot its next frame at once.
+    this.#report(slot);
+    if (!isLast) this.#begin(slot);
+  }
+
+  #report(slot: number): void {
+    const thread = this.#threads[slot]!;
+    const isLast = thread.place === thread.frame!.tasks.length;
+    if (!isLast && thread.done.length + thread.failed.length < this.#world.options.reportTasks) return;
+    if (isLast) thread.frame = undefined;
+    const { done, failed } = thread;
+    thread.done = [];
+    thread.failed = [];
+    this.#step({ type: "ended", slot, done, failed });
+  }
+
+  #threadDies(slot: number, reason: string): void {
+    const thread = this.#threads[slot]!;
+    if (thread.frame === undefined) return;
+    // What it said before it died still arrives.
+    const { done, failed } = thread;
+    thread.done = [];
+    thread.failed = [];
+    const running = thread.frame.tasks[thread.place];
+    if (running !== undefined) this.#world.hit(thread.frame.id, running.task);
+    thread.frame = undefined;
+    thread.turn++;
+    if (done.length + failed.length > 0) this.#step({ type: "ended", slot, done, failed });
+    this.#step({ type: "thread-died", slot, reason });
+  }
+
+  #killSoon(slot: number, reason: string): void {
+    const thread = this.#threads[slot]!;
+    const { turn } = thread;
+    this.#world.clock.after(this.#random.uniform() * 40, () =>
+      this.#soon(() => {
+        // It died by itself first.
+        if (thread !== this.#threads[slot] || turn !== thread.turn) return;
+        // A frame that ended meanwhile: the thread is ended all the same.
+        if (thread.frame !== undefined) return this.#threadDies(slot, reason);
+        thread.turn++;
+        this.#step({ type: "thread-died", slot, reason });
+      }),
+    );
+  }
+}
