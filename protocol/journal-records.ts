@@ -2,7 +2,7 @@
  * What the scheduler writes down before it tells anyone: replayed in order, the records restore its state.
  * A snapshot is a shorter list of the same records.
  */
-import { bytes, flag, integer, list, messages, object, optional, text, uint32s, type Infer } from "./schema.ts";
+import { bytes, flag, integer, list, messages, object, oneOf, optional, text, uint32s, type Infer } from "./schema.ts";
 
 const U32_MAX = 0xffff_ffff;
 const u32 = integer(0, U32_MAX);
@@ -54,10 +54,13 @@ export const journalRecords = messages({
   cancelled: { job: u32, tasks: column },
   /** Back from erred or cancelled; their errors and deaths are forgotten. */
   retried: { job: u32, tasks: column },
-  /** A thread or worker died under a task. */
-  died: { job: u32, task: u32, deaths: u32 },
-  /** An error of the task itself that it may repeat. */
-  failed: { job: u32, task: u32, fails: u32 },
+  /**
+   * Deaths of threads and workers under a task, and what changed their number: a worker told of it, a connection closed, or
+   * a worker came back with the hand-out that it was thought to have died of.
+   */
+  died: { job: u32, task: u32, deaths: u32, epoch: u32, attempt: u32, how: oneOf("reported", "closed", "acquitted") },
+  /** Errors of the task itself, and the hand-out of the last one. */
+  failed: { job: u32, task: u32, fails: u32, epoch: u32, attempt: u32 },
   released: { job: u32 },
 });
 

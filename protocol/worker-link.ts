@@ -24,6 +24,8 @@ export const workerToScheduler = messages({
     protocol: u32,
     software: text(64),
     name: text(128),
+    /** Another for each process: tells one that comes back from a namesake. */
+    instance: text(64),
     slots: integer(1, SLOTS_MAX),
     kinds: list(object({ name: text(64), version: text(256) }), 256),
     resources: list(object({ name: text(64), amount: integer(0, 1_000_000) }), 64),

@@ -4,9 +4,9 @@ import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { batchOf, type Job } from "./job.ts";
 import { adopt, endLease, leaseOf, tellDrop } from "./leases.ts";
-import { HEARTBEAT_MS, NAME_FREE_AFTER_MS, WORKERS_MAX } from "./limits.ts";
+import { HEARTBEAT_MS, NAME_FREE_AFTER_MS, VANISHED_MAX, WORKERS_MAX } from "./limits.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
-import { accuse, acquit, condemn } from "./suspects.ts";
+import { accuse, acquit, condemn, isSpent } from "./suspects.ts";
 import { TASK } from "./task-state.ts";
 import { requeue } from "./transitions.ts";
 import { leaseKey, mayHaveBegun, resourceRoom, type Lease, type WorkerRecord } from "./worker-record.ts";
@@ -24,8 +24,10 @@ export function register(state: SchedulerState, link: number, message: Said<"reg
       "PE_VERSION",
       `it speaks protocol ${message.protocol} (${message.software}), the scheduler ${PROTOCOL_VERSION}; update the older one`,
     );
+  acquitReturned(state, message.instance);
   const before = workerNamed(state, message.name);
-  if (before !== undefined && state.nowMs - before.heardMs < NAME_FREE_AFTER_MS) {
+  const isAlive = before !== undefined && state.nowMs - before.heardMs < NAME_FREE_AFTER_MS;
+  if (isAlive && before.instance !== message.instance) {
     state.out.push({ type: "alarm", code: "name-taken", message: `Two workers are called "${message.name}"` });
     return refuse("PE_NAME_TAKEN", "another worker has this name and is alive; give it another --name");
   }
@@ -53,6 +55,7 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
   return {
     link,
     name: message.name,
+    instance: message.instance,
     slots: message.slots,
     kinds: new Map(message.kinds.map(({ name, version }) => [name, version])),
     resources: new Map(message.resources.map(({ name, amount }) => [name, amount])),
@@ -74,12 +77,13 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
 }
 
 /**
- * A silent worker's name comes on a new connection. One that holds hand-outs is the same process: they stay its own, so that
- * nobody else gets them while it says which. One that holds nothing is a new process, and the old one is dead.
+ * A worker's name comes on a new connection. The same process keeps its hand-outs, so that nobody else gets them while it says
+ * which it has. Of another process the one before is dead, or as good as that.
  */
 function replace(state: SchedulerState, before: WorkerRecord, worker: WorkerRecord): void {
   state.out.push({ type: "close-worker", link: before.link, reason: "it connected again" });
-  if (worker.state !== "joining") return loseWorker(state, before, "closed");
+  if (before.instance !== worker.instance) return loseWorker(state, before, "closed");
+  if (worker.state !== "joining") return loseWorker(state, before, "silent");
   for (const [key, lease] of before.leases) {
     worker.leases.set(key, lease);
     worker.unconfirmed.add(key);
@@ -121,7 +125,7 @@ function keep(
   epoch: number,
   attempt: number,
 ): boolean {
-  acquit(state, job, task, epoch, attempt);
+  acquit(state, job, task, { epoch, attempt });
   const lease = leaseOf(worker, job.job, task, epoch, attempt);
   if (lease !== undefined) {
     lease.renewedMs = state.nowMs;
@@ -136,9 +140,10 @@ function keep(
 }
 
 /** Whether a hand-out may go on: its task is queued, and this life has handed out nothing newer of it. */
-function isFree({ epoch: now }: SchedulerState, { table }: Job, task: number, epoch: number, attempt: number): boolean {
-  if (table.state(task) !== TASK.queued) return false;
-  return epoch === now ? table.attempt(task) === attempt : table.attempt(task) === 0;
+function isFree(state: SchedulerState, job: Job, task: number, epoch: number, attempt: number): boolean {
+  const { table } = job;
+  if (table.state(task) !== TASK.queued || isSpent(state, job, task, { epoch, attempt })) return false;
+  return epoch === state.epoch ? table.attempt(task) === attempt : table.attempt(task) === 0;
 }
 
 /** It has named all it holds: the rest is lost. */
@@ -168,10 +173,23 @@ export function loseWorker(state: SchedulerState, worker: WorkerRecord, reason: 
   const leases = [...worker.leases.values()];
   worker.leases.clear();
   for (const lease of accused) accuse(state, lease);
+  if (accused.length > 0) rememberVanished(state, worker.instance, accused);
   for (const { job, task } of leases) requeue(state, job, task, worker.link);
   // Only now: a condemned task may end its whole job.
   for (const { job, task } of accused)
     condemn(state, job, task, `worker "${worker.name}" was gone while it held the task`, worker);
+}
+
+function rememberVanished({ vanished }: SchedulerState, instance: string, accused: readonly Lease[]): void {
+  vanished.set(instance, accused);
+  const [oldest] = vanished.keys();
+  if (vanished.size > VANISHED_MAX) vanished.delete(oldest!);
+}
+
+function acquitReturned(state: SchedulerState, instance: string): void {
+  for (const { job, task, epoch, attempt } of state.vanished.get(instance) ?? [])
+    if (state.jobs.get(job.job) === job) acquit(state, job, task, { epoch, attempt });
+  state.vanished.delete(instance);
 }
 
 export function onWorkerClosed(state: SchedulerState, link: number): void {

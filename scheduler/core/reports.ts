@@ -7,7 +7,7 @@ import { REST_MS, REST_MS_MAX, RESULT_BYTES_MAX } from "./limits.ts";
 import { balance } from "./balance.ts";
 import { endLease, leaseOf, tellDrop } from "./leases.ts";
 import { journal, toWorker, type SchedulerState } from "./state.ts";
-import { blame, condemn } from "./suspects.ts";
+import { blame, condemn, spend } from "./suspects.ts";
 import { settle } from "./graph.ts";
 import { fail, finish, requeue, tellEnd } from "./transitions.ts";
 import { tellFinished } from "./watching.ts";
@@ -160,23 +160,25 @@ function failed(state: SchedulerState, worker: WorkerRecord, message: Report<"fa
 function onFailure(
   state: SchedulerState,
   worker: WorkerRecord,
-  { job, task, batch }: Lease,
+  lease: Lease,
   { code, message, stack, died, blameless }: Report<"failed">,
 ): void {
+  const { job, task, batch, epoch, attempt } = lease;
   if (blameless) {
     rest(state, worker);
     return requeue(state, job, task, worker.link);
   }
   if (died) {
-    blame(state, job, task);
+    blame(state, lease);
     requeue(state, job, task, worker.link);
     return condemn(state, job, task, message, worker);
   }
   const fails = job.table.fails(task) + 1;
   job.table.setFails(task, fails);
+  spend(state, job, task, { epoch, attempt });
+  journal(state, { type: "failed", job: job.job, task, fails, epoch, attempt });
   if (fails > batch.options.retries)
     return fail(state, job, task, { code, message, stack, attempts: fails, worker: worker.name }, worker.link);
-  journal(state, { type: "failed", job: job.job, task, fails });
   requeue(state, job, task, worker.link);
 }
 

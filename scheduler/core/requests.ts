@@ -141,19 +141,20 @@ export function addJob(state: SchedulerState, job: Job): void {
 function retry(state: SchedulerState, link: number, { request, job: number, tasks }: Request<"retry">): void {
   const job = findJob(state, link, request, number, tasks);
   if (job === undefined) return;
-  const again = [...(tasks ?? range(job.table.rows))].filter((task) => isRetryable(job, task));
-  if (again.length > 0) {
-    // What a task needs comes before it.
-    again.sort((a, b) => a - b);
-    journal(state, { type: "retried", job: number, tasks: Uint32Array.from(again) });
-    // Their needs are counted when every finish before this record is settled.
-    state.durability.after(() => {
-      if (state.jobs.get(number) !== job) return;
-      putBack(state, job, again);
-      failWhoseNeedsFailed(state, job, again);
-    });
-  }
-  answer(state, link, request);
+  // When every end so far is durable and told: so the record stands in the journal where it happened.
+  state.durability.after(() => {
+    if (state.jobs.get(number) === job) again(state, job, tasks ?? range(job.table.rows));
+    answer(state, link, request);
+  });
+}
+
+function again(state: SchedulerState, job: Job, tasks: Iterable<number>): void {
+  // What a task needs comes before it.
+  const ended = [...tasks].filter((task) => isRetryable(job, task)).sort((a, b) => a - b);
+  if (ended.length === 0) return;
+  journal(state, { type: "retried", job: job.job, tasks: Uint32Array.from(ended) });
+  putBack(state, job, ended);
+  failWhoseNeedsFailed(state, job, ended);
 }
 
 function isRetryable({ table }: Job, task: number): boolean {

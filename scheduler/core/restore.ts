@@ -9,7 +9,8 @@ import { batchOf, createJob, type Batch, type Job } from "./job.ts";
 import { forget } from "./releasing.ts";
 import { addJob, putBack } from "./requests.ts";
 import { makeReady, move, type SchedulerState } from "./state.ts";
-import { failWhoseNeedsFailed, range, readyWhoseNeedsEnded } from "./transitions.ts";
+import { addAccusation, removeAccusation, spend } from "./suspects.ts";
+import { failWhoseNeedsFailed, forgetAccusations, range, readyWhoseNeedsEnded } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
 import { leaseKey } from "./worker-record.ts";
 
@@ -35,6 +36,8 @@ const REPLAY: Replay = {
       run(state, job, task);
       move(state, job, task, TASK.finished);
       job.table.setResult(task, results.subarray(place === 0 ? 0 : ends[place - 1], ends[place]));
+      forgetAccusations(state, job, task);
+      state.spent.delete(leaseKey(number, task));
       settle(state, job, task);
     }
   },
@@ -42,25 +45,35 @@ const REPLAY: Replay = {
     const job = jobOf(state, number);
     move(state, job, task, TASK.erred);
     job.errors.set(task, { code, message, stack, attempts, worker });
+    forgetAccusations(state, job, task);
     job.table.setSettled(task, true);
   },
   cancelled: (state, { job: number, tasks }) => {
     const job = jobOf(state, number);
     for (const task of tasks) {
       move(state, job, task, TASK.cancelled);
+      forgetAccusations(state, job, task);
       job.table.setSettled(task, true);
     }
   },
   retried: (state, { job, tasks }) => putBack(state, jobOf(state, job), tasks),
-  died: (state, { job: number, task, deaths }) => {
+  died: (state, { job: number, task, deaths, epoch, attempt, how }) => {
     const job = jobOf(state, number);
     const batch = batchOf(job, task);
     const isQueued = job.table.state(task) === TASK.queued;
     if (isQueued) state.suspects.delete(batch.shape, leaseKey(number, task));
     job.table.setDeaths(task, deaths);
     if (isQueued) makeReady(state, batch, task);
+    const name = { epoch, attempt };
+    if (how === "closed") addAccusation(state, job, task, name);
+    else if (how === "acquitted") removeAccusation(state, job, task, name);
+    else spend(state, job, task, name);
   },
-  failed: (state, { job, task, fails }) => jobOf(state, job).table.setFails(task, fails),
+  failed: (state, { job: number, task, fails, epoch, attempt }) => {
+    const job = jobOf(state, number);
+    job.table.setFails(task, fails);
+    spend(state, job, task, { epoch, attempt });
+  },
   released: (state, { job: number }) => {
     const job = state.jobs.get(number);
     if (job !== undefined) forget(state, job);
@@ -111,7 +124,7 @@ export function* snapshot(state: SchedulerState): Iterable<JournalRecord> {
   for (const batch of batches.toSorted((a, b) => a.sequence - b.sequence)) yield appendedOf(batch);
   for (const job of state.jobs.values()) {
     if (job.sealed) yield { type: "sealed", job: job.job };
-    yield* endsOf(job);
+    yield* endsOf(state, job);
   }
 }
 
@@ -130,17 +143,15 @@ function appendedOf({ job, start, stop, options, parameters, needs, groups }: Ba
 const SNAPSHOT_TASKS_MAX = 65_536;
 
 /** How the tasks of a job ended, and what counts against those that have not. */
-function* endsOf({ job, table, errors }: Job): Iterable<JournalRecord> {
+function* endsOf(state: SchedulerState, { job, table, errors }: Job): Iterable<JournalRecord> {
   let finished: number[] = [];
   const cancelled: number[] = [];
   for (let task = 0; task < table.rows; task++) {
-    if (table.fails(task) > 0 && table.state(task) !== TASK.erred)
-      yield { type: "failed", job, task, fails: table.fails(task) };
     const now = table.state(task);
+    if (now !== TASK.finished) yield* countedAgainst(state, job, table, task);
     if (now === TASK.finished) finished.push(task);
     else if (now === TASK.cancelled) cancelled.push(task);
     else if (now === TASK.erred) yield { type: "erred", job, task, ...errors.get(task)! };
-    else if (table.deaths(task) > 0) yield { type: "died", job, task, deaths: table.deaths(task) };
     if (finished.length === SNAPSHOT_TASKS_MAX) {
       yield finishedRecord(job, table, finished);
       finished = [];
@@ -148,6 +159,21 @@ function* endsOf({ job, table, errors }: Job): Iterable<JournalRecord> {
   }
   if (finished.length > 0) yield finishedRecord(job, table, finished);
   if (cancelled.length > 0) yield { type: "cancelled", job, tasks: Uint32Array.from(cancelled) };
+}
+
+/** Failures and deaths of a task, and the hand-outs that must not be counted twice. */
+function* countedAgainst(
+  { spent, accused }: SchedulerState,
+  job: number,
+  table: Job["table"],
+  task: number,
+): Iterable<JournalRecord> {
+  const last = spent.get(leaseKey(job, task));
+  if (last !== undefined) yield { type: "failed", job, task, fails: table.fails(task), ...last };
+  const accusations = accused.get(leaseKey(job, task)) ?? [];
+  let deaths = table.deaths(task) - accusations.length;
+  if (deaths > 0) yield { type: "died", job, task, deaths, ...(last ?? { epoch: 0, attempt: 0 }), how: "reported" };
+  for (const name of accusations) yield { type: "died", job, task, deaths: ++deaths, ...name, how: "closed" };
 }
 
 function finishedRecord(job: number, table: Job["table"], tasks: readonly number[]): JournalRecord {

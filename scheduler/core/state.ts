@@ -12,7 +12,7 @@ import { StoryRing } from "./story.ts";
 import { SuspectLine } from "./suspect-line.ts";
 import type { TaskState } from "./task-state.ts";
 import { TASK } from "./task-state.ts";
-import { leaseKey, type WorkerRecord } from "./worker-record.ts";
+import { leaseKey, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 export interface ClientRecord {
   readonly link: number;
@@ -26,8 +26,8 @@ export interface Counters {
   finished: number;
 }
 
-/** One hand-out that a worker held when its connection closed. */
-export interface Accusation {
+/** One hand-out of a task. */
+export interface HandOutName {
   readonly epoch: number;
   readonly attempt: number;
 }
@@ -51,10 +51,14 @@ export interface SchedulerState {
   /** Workers that run a suspected task alone, or are kept free for one. */
   readonly reserved: Set<WorkerRecord>;
   /**
-   * By lease key: deaths that count against a task only because a connection closed. A worker that comes back with the
-   * hand-out did not die of it.
+   * By lease key: hand-outs that count as deaths of a task only because a connection closed. A worker that comes back did
+   * not die of them.
    */
-  readonly accused: Map<number, Accusation[]>;
+  readonly accused: Map<number, HandOutName[]>;
+  /** By instance: what was accused when the connection of a worker closed. The oldest is forgotten beyond a limit. */
+  readonly vanished: Map<string, readonly Lease[]>;
+  /** By lease key: the last hand-out whose failure was counted; told again, it does not count again. */
+  readonly spent: Map<number, HandOutName>;
   /** Jobs that end with their last watcher, and have none. */
   readonly abandoned: Set<Job>;
   readonly story: StoryRing;
@@ -85,6 +89,8 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     suspects: new SuspectLine(),
     reserved: new Set(),
     accused: new Map(),
+    vanished: new Map(),
+    spent: new Map(),
     abandoned: new Set(),
     story: new StoryRing(),
     durability: new Durability(sequence),

@@ -7,44 +7,77 @@ import { batchOf, keyOf, type Batch, type Job } from "./job.ts";
 import { HandOver } from "./hand-over.ts";
 import { reserve } from "./leases.ts";
 import { DEATHS_MAX } from "./limits.ts";
-import { journal, makeReady, type SchedulerState } from "./state.ts";
+import { journal, makeReady, type HandOutName, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { fail } from "./transitions.ts";
 import { fits, leaseKey, mayGet, splitKey, type Lease, type WorkerRecord } from "./worker-record.ts";
 
-/** Counts a death under a task, which the caller queues again and then may condemn. */
-export function blame(state: SchedulerState, job: Job, task: number): void {
-  setDeaths(state, job, task, job.table.deaths(task) + 1);
+/** A worker tells of a death under a task, which the caller queues again and then may condemn. */
+export function blame(state: SchedulerState, { job, task, epoch, attempt }: Lease): void {
+  spend(state, job, task, { epoch, attempt });
+  setDeaths(state, job, task, job.table.deaths(task) + 1, { epoch, attempt }, "reported");
 }
 
-function setDeaths(state: SchedulerState, job: Job, task: number, deaths: number): void {
-  job.table.setDeaths(task, deaths);
-  journal(state, { type: "died", job: job.job, task, deaths });
-}
-
-/** Counts a death that only a closed connection tells of: taken back when the worker returns with the hand-out. */
+/** Only a closed connection tells of a death: taken back when the worker returns. */
 export function accuse(state: SchedulerState, { job, task, epoch, attempt }: Lease): void {
-  blame(state, job, task);
-  const key = leaseKey(job.job, task);
-  const known = state.accused.get(key);
-  if (known === undefined) state.accused.set(key, [{ epoch, attempt }]);
-  else known.push({ epoch, attempt });
+  addAccusation(state, job, task, { epoch, attempt });
+  setDeaths(state, job, task, job.table.deaths(task) + 1, { epoch, attempt }, "closed");
 }
 
-/** A worker came back with a hand-out: whatever closed its connection, the task did not kill it. */
-export function acquit(state: SchedulerState, job: Job, task: number, epoch: number, attempt: number): void {
+/** A worker came back: whatever closed its connection, the task did not kill it. */
+export function acquit(state: SchedulerState, job: Job, task: number, name: HandOutName): void {
+  if (!removeAccusation(state, job, task, name)) return;
   const key = leaseKey(job.job, task);
-  const accusations = state.accused.get(key);
-  const place = accusations?.findIndex((one) => one.epoch === epoch && one.attempt === attempt) ?? -1;
-  if (accusations === undefined || place === -1) return;
-  accusations.splice(place, 1);
-  if (accusations.length === 0) state.accused.delete(key);
-  const deaths = job.table.deaths(task) - 1;
   const batch = batchOf(job, task);
   const isQueued = job.table.state(task) === TASK.queued;
   if (isQueued) state.suspects.delete(batch.shape, key);
-  setDeaths(state, job, task, deaths);
+  setDeaths(state, job, task, job.table.deaths(task) - 1, name, "acquitted");
   if (isQueued) makeReady(state, batch, task);
+}
+
+export function addAccusation({ accused }: SchedulerState, job: Job, task: number, name: HandOutName): void {
+  const key = leaseKey(job.job, task);
+  const known = accused.get(key);
+  if (known === undefined) accused.set(key, [name]);
+  else known.push(name);
+}
+
+/** @returns Whether there was one. */
+export function removeAccusation(
+  { accused }: SchedulerState,
+  job: Job,
+  task: number,
+  { epoch, attempt }: HandOutName,
+): boolean {
+  const key = leaseKey(job.job, task);
+  const names = accused.get(key);
+  const place = names?.findIndex((one) => one.epoch === epoch && one.attempt === attempt) ?? -1;
+  if (names === undefined || place === -1) return false;
+  names.splice(place, 1);
+  if (names.length === 0) accused.delete(key);
+  return true;
+}
+
+/** The failure of a hand-out is counted: its worker may tell it again, and will until that is durable. */
+export function spend({ spent }: SchedulerState, job: Job, task: number, name: HandOutName): void {
+  spent.set(leaseKey(job.job, task), name);
+}
+
+export function isSpent({ spent }: SchedulerState, job: Job, task: number, { epoch, attempt }: HandOutName): boolean {
+  const last = spent.get(leaseKey(job.job, task));
+  return last !== undefined && (epoch < last.epoch || (epoch === last.epoch && attempt <= last.attempt));
+}
+
+function setDeaths(
+  state: SchedulerState,
+  job: Job,
+  task: number,
+  deaths: number,
+  { epoch, attempt }: HandOutName,
+  how: "reported" | "closed" | "acquitted",
+): void {
+  job.table.setDeaths(task, deaths);
+  journal(state, { type: "died", job: job.job, task, deaths, epoch, attempt, how });
 }
 
 /** A task that has ended too many threads or workers is erred. */

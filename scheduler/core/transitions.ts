@@ -11,6 +11,7 @@ export function finish(state: SchedulerState, job: Job, task: number, result: Ui
   move(state, job, task, TASK.finished, worker);
   job.table.setResult(task, result);
   forgetAccusations(state, job, task);
+  if (state.spent.size > 0) state.spent.delete(leaseKey(job.job, task));
   state.counters.finished++;
 }
 

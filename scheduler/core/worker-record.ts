@@ -31,6 +31,7 @@ export interface WorkerRecord {
   /** Connection, as the shell numbers them; the worker's number in stories and messages. */
   readonly link: number;
   readonly name: string;
+  readonly instance: string;
   readonly slots: number;
   /** Version by kind. */
   readonly kinds: ReadonlyMap<string, string>;

@@ -96,7 +96,10 @@ export class LocalChecks {
         must(known !== undefined, `job "${job.id}" is told to be found before it is durable`);
         if (known.isVolatile.includes(true)) return;
         const finished = known.ever.filter((ever) => (ever & ENDED.finished) !== 0).length;
-        must(job.counts.finished <= finished, `${job.counts.finished} finished tasks are told, ${finished} are durable`);
+        must(
+          job.counts.finished <= finished,
+          `${job.counts.finished} finished tasks are told, ${finished} are durable`,
+        );
       }
     }
   }
@@ -117,7 +120,8 @@ export class LocalChecks {
   #toWorker({ link, message }: Extract<SchedulerEffect, { type: "to-worker" }>): void {
     switch (message.type) {
       case "assign":
-        for (const [place, task] of message.tasks.entries()) this.#handOut(link, message.job, task, message.attempts[place]!);
+        for (const [place, task] of message.tasks.entries())
+          this.#handOut(link, message.job, task, message.attempts[place]!);
         return;
       case "stored":
       case "drop":
@@ -155,7 +159,10 @@ export class LocalChecks {
     this.#attempts.set(key, attempt);
     if (state.reserved.size > 0 || job.table.deaths(task) > 0) this.#checkAlone(worker, name);
     const batch = job.batches.find(({ stop }) => task < stop)!;
-    must(batch.options.workers.length === 0 || batch.options.workers.includes(worker.name), `${name} is not on its worker`);
+    must(
+      batch.options.workers.length === 0 || batch.options.workers.includes(worker.name),
+      `${name} is not on its worker`,
+    );
     must(worker.kinds.get(job.kind) === job.version, `${name} is handed to a worker without its kind`);
     if (batch.needs === undefined) return;
     const place = task - batch.start;
@@ -171,7 +178,12 @@ export class LocalChecks {
     must(isFinished, `${name} is handed out before ${number}/${task}, which it needs, is durable`);
   }
 
-  #checkAlone(worker: { leases: ReadonlyMap<number, { job: { table: { deaths(task: number): number } }; task: number; epoch: number }> }, name: string): void {
+  #checkAlone(
+    worker: {
+      leases: ReadonlyMap<number, { job: { table: { deaths(task: number): number } }; task: number; epoch: number }>;
+    },
+    name: string,
+  ): void {
     if (worker.leases.size < 2) return;
     for (const { job, task, epoch } of worker.leases.values())
       must(job.table.deaths(task) === 0 || epoch < this.#state.epoch, `${name} is handed out beside a suspect`);
@@ -192,7 +204,10 @@ export class LocalChecks {
       processing -= worker.leases.size;
       if (worker.taken.size === 0) continue;
       for (const [name, amount] of worker.taken)
-        must(amount >= 0 && amount <= (worker.resources.get(name) ?? 0), `worker ${worker.name} gives ${amount} ${name}`);
+        must(
+          amount >= 0 && amount <= (worker.resources.get(name) ?? 0),
+          `worker ${worker.name} gives ${amount} ${name}`,
+        );
     }
     must(processing === 0, `${processing} more tasks are processing than leased`);
     if (++this.#steps % 64 === 0) checkWhole(state);
@@ -207,13 +222,20 @@ export function checkWhole(state: SchedulerState): void {
     for (const [key, { job, task, batch, estimateUs }] of worker.leases) {
       must(leaseKey(job.job, task) === key, `the lease of ${job.job}/${task} has another key`);
       must(state.jobs.get(job.job) === job, `worker ${worker.name} has task ${task} of a released job`);
-      must(job.table.state(task) === TASK.processing, `worker ${worker.name} has ${job.id}/${task}, which is not processing`);
+      must(
+        job.table.state(task) === TASK.processing,
+        `worker ${worker.name} has ${job.id}/${task}, which is not processing`,
+      );
       must(job.table.owner(task) === worker.link, `${job.id}/${task} has two owners`);
       outstandingUs += estimateUs;
       for (const { name, amount } of batch.options.resources) taken.set(name, (taken.get(name) ?? 0) + amount);
     }
-    must(Math.abs(outstandingUs - worker.outstandingUs) < 1, `worker ${worker.name} has ${outstandingUs} us outstanding, not ${worker.outstandingUs}`);
-    for (const [name, amount] of worker.taken) must(amount === (taken.get(name) ?? 0), `worker ${worker.name}: ${name}`);
+    must(
+      Math.abs(outstandingUs - worker.outstandingUs) < 1,
+      `worker ${worker.name} has ${outstandingUs} us outstanding, not ${worker.outstandingUs}`,
+    );
+    for (const [name, amount] of worker.taken)
+      must(amount === (taken.get(name) ?? 0), `worker ${worker.name}: ${name}`);
     must(worker.alone === state.reserved.has(worker), `worker ${worker.name} is alone and not reserved`);
   }
   for (const job of state.jobs.values()) {
@@ -227,7 +249,8 @@ export function checkWhole(state: SchedulerState): void {
         must(state.suspects.has(batch.shape, leaseKey(job.job, task)), `${job.id}/${task} is suspected and in no line`);
         continue;
       }
-      const isInLine = batch.fresh.some(({ start, stop }) => start <= task && task < stop) || batch.ready.includes(task);
+      const isInLine =
+        batch.fresh.some(({ start, stop }) => start <= task && task < stop) || batch.ready.includes(task);
       must(isInLine && batch.isQueued, `${job.id}/${task} is queued and in no line`);
     }
     must(settled === job.table.settledRows, `${job.id} counts ${job.table.settledRows} settled tasks of ${settled}`);
@@ -246,19 +269,39 @@ export function checkAgreement(state: SchedulerState, ledger: Ledger): void {
       const now = job.table.state(task);
       const name = `${known.id}/${task}`;
       if (known.isVolatile[task] && known.now[task] === ENDED.no && now === TASK.finished) continue;
-      const ended = now === TASK.finished ? ENDED.finished : now === TASK.erred ? ENDED.erred : now === TASK.cancelled ? ENDED.cancelled : ENDED.no;
+      const ended =
+        now === TASK.finished
+          ? ENDED.finished
+          : now === TASK.erred
+            ? ENDED.erred
+            : now === TASK.cancelled
+              ? ENDED.cancelled
+              : ENDED.no;
       must(ended === known.now[task], `${name} is restored as ${ended}, the records say ${known.now[task]}`);
-      if (ended === ENDED.finished) must(equal(job.table.result(task), known.results.get(task)!), `the result of ${name} changed`);
-      if (ended === ENDED.erred) must(job.errors.get(task)?.code === known.codes.get(task), `the error of ${name} changed`);
+      if (ended === ENDED.finished)
+        must(equal(job.table.result(task), known.results.get(task)!), `the result of ${name} changed`);
+      if (ended === ENDED.erred)
+        must(job.errors.get(task)?.code === known.codes.get(task), `the error of ${name} changed`);
       if (ended !== ENDED.no) continue;
-      must(job.table.deaths(task) === known.deaths[task], `${name} is restored with ${job.table.deaths(task)} deaths of ${known.deaths[task]}`);
-      must(job.table.fails(task) === known.fails[task], `${name} is restored with ${job.table.fails(task)} fails of ${known.fails[task]}`);
+      must(
+        job.table.deaths(task) === known.deaths[task],
+        `${name} is restored with ${job.table.deaths(task)} deaths of ${known.deaths[task]}`,
+      );
+      must(
+        job.table.fails(task) === known.fails[task],
+        `${name} is restored with ${job.table.fails(task)} fails of ${known.fails[task]}`,
+      );
     }
   }
 }
 
 /** Records restore what their ledger says, and a restart goes on from them. */
-export function checkRestart(create: CreateSchedulerCore, records: readonly JournalRecord[], ledger: Ledger, nowMs: number): void {
+export function checkRestart(
+  create: CreateSchedulerCore,
+  records: readonly JournalRecord[],
+  ledger: Ledger,
+  nowMs: number,
+): void {
   const { core, effects } = create({ records, sequence: ledger.epoch }, nowMs);
   checkWhole(core.state);
   // A new life may have errors to write that the one before had not come to.

@@ -10,7 +10,11 @@ import { VERSION, type BatchPlan, type JobPlan } from "./workload.ts";
 
 type Told = { readonly how: "finished" | "erred" | "cancelled"; readonly code?: string };
 type Answer = Extract<SchedulerToClient, { request: number }>;
-type Request = ClientToScheduler extends infer One ? (One extends { request: number } ? Omit<One, "request"> : never) : never;
+type Request = ClientToScheduler extends infer One
+  ? One extends { request: number }
+    ? Omit<One, "request">
+    : never
+  : never;
 
 /** What a client knows of one of its jobs, on the present connection. */
 interface Submission {
@@ -90,7 +94,10 @@ export class ClientHost {
       const { number } = submission;
       if (number === undefined) continue;
       this.#ask({ type: "release", job: number }, (answer) => {
-        must(answer.type !== "refused" || answer.code !== "PE_JOB_NEEDED", `job ${number} cannot be released at the end`);
+        must(
+          answer.type !== "refused" || answer.code !== "PE_JOB_NEEDED",
+          `job ${number} cannot be released at the end`,
+        );
         submission.isReleased = true;
       });
     }
@@ -148,7 +155,8 @@ export class ClientHost {
 
   /** Refused, and nothing changes; that the host checks for every refusal. */
   #malformed(job: number, plan: JobPlan): void {
-    const refused = (answer: Answer): void => must(answer.type === "refused", `a malformed request is answered ${answer.type}`);
+    const refused = (answer: Answer): void =>
+      must(answer.type === "refused", `a malformed request is answered ${answer.type}`);
     const options = { priority: 0, retries: 0, timeoutMs: 0, volatile: false, resources: [], workers: [] };
     const append = { type: "append" as const, job, from: plan.tasks, count: 2, options, ...NOTHING };
     const column = (...values: number[]): Uint32Array => Uint32Array.from(values);
@@ -162,7 +170,15 @@ export class ClientHost {
       { ...append, from: plan.tasks, keys: ["twice", "twice"] },
       { ...append, from: plan.tasks, needs: { ends: column(1, 1), jobs: column(job), tasks: column(plan.tasks + 1) } },
       { ...append, from: plan.tasks, needs: { ends: column(1, 1), jobs: column(77_777), tasks: column(0) } },
-      { type: "open", id: plan.id, kind: "another", version: VERSION, common: plan.common, maxFails: 0, transient: false },
+      {
+        type: "open",
+        id: plan.id,
+        kind: "another",
+        version: VERSION,
+        common: plan.common,
+        maxFails: 0,
+        transient: false,
+      },
     ];
     this.#ask(wrong[this.#random.integer(wrong.length)]!, refused);
   }
@@ -172,7 +188,11 @@ export class ClientHost {
     const { scheduler, clock } = this.#world;
     if (!scheduler.isUp || scheduler.isFrozen)
       return clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect());
-    const connection = new Connection<ClientToScheduler, SchedulerToClient>(this.#world.nextLink(), clock, this.#world.delayMs);
+    const connection = new Connection<ClientToScheduler, SchedulerToClient>(
+      this.#world.nextLink(),
+      clock,
+      this.#world.delayMs,
+    );
     this.#connection = connection;
     scheduler.acceptClient(connection);
     connection.down.deliver = (messages) => {
@@ -284,7 +304,10 @@ export class ClientHost {
     const all = needs.flat();
     return {
       ends: Uint32Array.from(needs, (list) => (end += list.length)),
-      jobs: Uint32Array.from(all, ({ job }) => this.submissions.find(({ plan }) => plan.place === job)!.number ?? 77_777),
+      jobs: Uint32Array.from(
+        all,
+        ({ job }) => this.submissions.find(({ plan }) => plan.place === job)!.number ?? 77_777,
+      ),
       tasks: Uint32Array.from(all, ({ task }) => task),
     };
   }

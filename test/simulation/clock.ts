@@ -47,7 +47,10 @@ export class Clock {
         let child = 2 * place + 1;
         if (child >= length) break;
         const right = child + 1;
-        if (right < length && (times[right]! < times[child]! || (times[right] === times[child] && orders[right]! < orders[child]!)))
+        if (
+          right < length &&
+          (times[right]! < times[child]! || (times[right] === times[child] && orders[right]! < orders[child]!))
+        )
           child = right;
         if (times[child]! > time || (times[child] === time && orders[child]! > order)) break;
         times[place] = times[child]!;

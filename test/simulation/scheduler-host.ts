@@ -162,10 +162,19 @@ export class SchedulerHost {
     world.coverage?.beforeScheduler(core.state, event);
     world.trace?.("scheduler", event);
     this.#checks!.before(event);
+    this.#tellVanished(core, event);
     const effects = core.step(event, world.clock.nowMs);
     this.#carryOut(effects);
     this.#checks!.step();
     world.coverage?.afterScheduler(core.state);
+  }
+
+  /** A worker vanishes with what the scheduler thinks that it holds, also what was still on its way. */
+  #tellVanished({ state }: SchedulerCore, event: SchedulerEvent): void {
+    if (event.type === "worker-closed") this.#world.vanished(event.link, state.workers.get(event.link));
+    else if (event.type === "worker-said" && event.message.type === "register")
+      for (const worker of state.workers.values())
+        if (worker.name === event.message.name) this.#world.vanished(worker.link, worker);
   }
 
   #carryOut(effects: readonly SchedulerEffect[]): void {
@@ -216,7 +225,8 @@ export class SchedulerHost {
     this.disk.flush((sequence) => {
       this.#soon(() => {
         // What is durable is known to the judge before the core hears of it.
-        for (let place = this.disk.durable; place < sequence; place++) this.#checks!.durable.apply(this.disk.records[place]!);
+        for (let place = this.disk.durable; place < sequence; place++)
+          this.#checks!.durable.apply(this.disk.records[place]!);
         this.disk.durable = sequence;
         this.#steps([{ type: "durable", sequence }]);
       });
@@ -253,7 +263,12 @@ export class SchedulerHost {
     must(disk.durable === disk.records.length, "something is not durable at the end");
     checkWhole(core.state);
     checkAgreement(core.state, this.#checks!.durable);
-    checkRestart(this.#world.cores.createSchedulerCore, disk.recovered(), ledgerOf(disk.records), this.#world.clock.nowMs);
+    checkRestart(
+      this.#world.cores.createSchedulerCore,
+      disk.recovered(),
+      ledgerOf(disk.records),
+      this.#world.clock.nowMs,
+    );
   }
 }
 

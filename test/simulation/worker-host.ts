@@ -39,6 +39,8 @@ export class WorkerHost {
   #threads: Thread[] = [];
   #outgoing: WorkerToScheduler[] = [];
   #hasLeft = false;
+  /** What counts as a death of tasks if this process dies before it is heard of again. */
+  #atStake: (() => void)[] = [];
   readonly #gpus: number;
   readonly #world: World;
   readonly #random: Random;
@@ -63,6 +65,7 @@ export class WorkerHost {
       protocol: PROTOCOL_VERSION,
       software: "simulated",
       name: this.name,
+      instance: `${this.name}-${this.#life}`,
       slots: this.slots,
       kinds: [
         { name: "alpha", version: VERSION },
@@ -70,7 +73,13 @@ export class WorkerHost {
       ],
       resources: this.#gpus > 0 ? [{ name: "gpu", amount: this.#gpus }] : [],
     });
-    this.#threads = Array.from({ length: this.slots }, () => ({ frame: undefined, place: 0, done: [], failed: [], turn: 0 }));
+    this.#threads = Array.from({ length: this.slots }, () => ({
+      frame: undefined,
+      place: 0,
+      done: [],
+      failed: [],
+      turn: 0,
+    }));
     this.#tick(this.#life);
     this.#connect(this.#life);
   }
@@ -78,12 +87,14 @@ export class WorkerHost {
   /** kill -9; the supervisor starts another process. */
   kill(restartMs: number): void {
     if (!this.isUp) return;
-    this.#world.tellHeld(this);
     this.#end();
     this.#world.clock.after(restartMs, () => this.start());
   }
 
   #end(): void {
+    this.#world.tellHeld(this);
+    for (const hit of this.#atStake) hit();
+    this.#atStake = [];
     this.core = undefined;
     this.#life++;
     this.isFrozen = false;
@@ -96,7 +107,6 @@ export class WorkerHost {
   /** The network resets the connection. */
   breakConnection(): void {
     if (this.#connection === undefined) return;
-    this.#world.tellHeld(this);
     this.#connection.reset(this.#world.clock, this.#world.options.delayMs);
   }
 
@@ -141,7 +151,8 @@ export class WorkerHost {
   /** A thread that runs something dies by itself. */
   killThread(): void {
     const busy = this.#threads.flatMap(({ frame }, slot) => (frame === undefined ? [] : [slot]));
-    if (busy.length > 0 && this.isUp && !this.isFrozen) this.#threadDies(busy[this.#random.integer(busy.length)]!, "out of memory");
+    if (busy.length > 0 && this.isUp && !this.isFrozen)
+      this.#threadDies(busy[this.#random.integer(busy.length)]!, "out of memory");
   }
 
   /** What its process holds: to be told when it dies. */
@@ -155,8 +166,12 @@ export class WorkerHost {
     must(core !== undefined, `${this.name} is not up at the end`);
     const { hands, line, inputs, jobs, tookUs, slots } = core.state;
     const left = { hands: hands.size, line: line.length, inputs: inputs.size, jobs: jobs.size, tookUs: tookUs.size };
-    for (const [what, count] of Object.entries(left)) must(count === 0, `${this.name} still has ${count} ${what} at the end`);
-    must(slots.every(({ frame }) => frame.length === 0), `${this.name} still runs something at the end`);
+    for (const [what, count] of Object.entries(left))
+      must(count === 0, `${this.name} still has ${count} ${what} at the end`);
+    must(
+      slots.every(({ frame }) => frame.length === 0),
+      `${this.name} still runs something at the end`,
+    );
   }
 
   #soon(action: () => void): void {
@@ -185,6 +200,10 @@ export class WorkerHost {
       return clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect(life));
     const connection: Link = new Connection(this.#world.nextLink(), clock, this.#world.delayMs);
     this.#connection = connection;
+    this.#world.connected(connection.link, (hit) => {
+      if (life === this.#life) this.#atStake.push(hit);
+      else hit();
+    });
     scheduler.acceptWorker(connection);
     connection.down.deliver = (messages) =>
       this.#soon(() => {
@@ -214,6 +233,7 @@ export class WorkerHost {
       const core = this.core;
       if (core === undefined || life !== this.#life) return;
       world.events++;
+      if (event.type === "said" && event.message.type === "welcome") this.#atStake = [];
       world.coverage?.beforeWorker(core.state, event);
       world.trace?.(this.name, event);
       for (const effect of core.step(event, world.clock.nowMs)) this.#carryOut(effect);
@@ -238,7 +258,9 @@ export class WorkerHost {
       case "kill":
         return this.#killSoon(effect.slot, effect.reason);
       case "disconnect":
-        return this.#world.clock.after(0, () => this.#soon(() => this.#connection && this.#disconnected(this.#connection)));
+        return this.#world.clock.after(0, () =>
+          this.#soon(() => this.#connection && this.#disconnected(this.#connection)),
+        );
       case "refused": {
         must(effect.code === "PE_NAME_TAKEN", `${this.name} is refused: ${effect.message}`);
         this.#flush();

@@ -6,7 +6,8 @@ import { Random } from "../../common/random.ts";
 import type { Options } from "./options.ts";
 
 /** How a task behaves, wherever it runs. */
-export type Behaviour = "good" | "flaky" | "failing" | "poisonThread" | "poisonWorker" | "endless" | "huge" | "straggling";
+export type Behaviour =
+  "good" | "flaky" | "failing" | "poisonThread" | "poisonWorker" | "endless" | "huge" | "straggling";
 
 export interface BatchPlan {
   readonly start: number;
@@ -58,7 +59,7 @@ function planJob(
   const batches: BatchPlan[] = [];
   const behaviours: Behaviour[] = [];
   const total = 1 + random.integer(options.tasksMax);
-  for (let start = 0; start < total; ) {
+  for (let start = 0; start < total;) {
     const stop = Math.min(total, start + 1 + random.integer(often(0.5) ? total : 5));
     batches.push(planBatch(options, random, place, earlier, workerNames, start, stop));
     start = stop;
@@ -117,7 +118,12 @@ function planBatch(
   };
 }
 
-function drawNeeds(random: Random, place: number, index: number, earlier: readonly JobPlan[]): { job: number; task: number }[] {
+function drawNeeds(
+  random: Random,
+  place: number,
+  index: number,
+  earlier: readonly JobPlan[],
+): { job: number; task: number }[] {
   const needs: { job: number; task: number }[] = [];
   for (let left = random.integer(4); left > 0; left--) {
     const other = earlier.length > 0 && random.uniform() < 0.3 ? earlier[random.integer(earlier.length)]! : undefined;
@@ -132,7 +138,12 @@ function bytesOf(random: Random, length: number): Uint8Array {
 }
 
 /** What a task computes from what it is given: a few bytes that change with any of it. */
-export function compute(common: Uint8Array, task: number, parameters: Uint8Array, inputs: readonly Uint8Array[]): Uint8Array {
+export function compute(
+  common: Uint8Array,
+  task: number,
+  parameters: Uint8Array,
+  inputs: readonly Uint8Array[],
+): Uint8Array {
   let hash = mix(0x811c9dc5 ^ task);
   hash = mixBytes(hash, common);
   hash = mixBytes(hash, parameters);

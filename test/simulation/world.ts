@@ -3,12 +3,23 @@
  * clock, all decided by one seed. Faults come until they stop; then everything must end well.
  */
 import { Random } from "../../common/random.ts";
-import { clientToScheduler, schedulerToClient, type ClientToScheduler, type SchedulerToClient } from "../../protocol/client-link.ts";
+import {
+  clientToScheduler,
+  schedulerToClient,
+  type ClientToScheduler,
+  type SchedulerToClient,
+} from "../../protocol/client-link.ts";
 import { decodeFrame, encodeFrame } from "../../protocol/codec.ts";
 import { journalRecords, type JournalRecord } from "../../protocol/journal-records.ts";
-import { schedulerToWorker, workerToScheduler, type SchedulerToWorker, type WorkerToScheduler } from "../../protocol/worker-link.ts";
+import {
+  schedulerToWorker,
+  workerToScheduler,
+  type SchedulerToWorker,
+  type WorkerToScheduler,
+} from "../../protocol/worker-link.ts";
 import { createSchedulerCore } from "../../scheduler/core/core.ts";
 import { DEATHS_MAX } from "../../scheduler/core/limits.ts";
+import type { WorkerRecord } from "../../scheduler/core/worker-record.ts";
 import { createWorkerCore } from "../../worker/core/core.ts";
 import { ClientHost } from "./client-host.ts";
 import { Clock } from "./clock.ts";
@@ -100,9 +111,18 @@ export class World {
     this.scheduler = new SchedulerHost(this);
     // One worker can run whatever anybody asks for.
     this.workers = names.map(
-      (_, place) => new WorkerHost(this, place, 1 + this.random.integer(options.slotsMax), place === 0 || options.pinning ? 2 : this.random.integer(3)),
+      (_, place) =>
+        new WorkerHost(
+          this,
+          place,
+          1 + this.random.integer(options.slotsMax),
+          place === 0 || options.pinning ? 2 : this.random.integer(3),
+        ),
     );
-    this.clients = Array.from({ length: options.clients }, (_, place) => new ClientHost(this, place, this.#plansOf(place)));
+    this.clients = Array.from(
+      { length: options.clients },
+      (_, place) => new ClientHost(this, place, this.#plansOf(place)),
+    );
   }
 
   /** Each plan has a client, some have two; with a plan come those that it needs. */
@@ -110,7 +130,8 @@ export class World {
     const { clients } = this.options;
     const chosen = new Set<JobPlan>();
     const add = (plan: JobPlan): void => {
-      for (const { needs } of plan.batches) for (const { job } of needs?.flat() ?? []) if (job !== plan.place) add(this.plans[job]!);
+      for (const { needs } of plan.batches)
+        for (const { job } of needs?.flat() ?? []) if (job !== plan.place) add(this.plans[job]!);
       chosen.add(plan);
     };
     for (const plan of this.plans) if (plan.place % clients === client || (plan.place + client) % 5 === 4) add(plan);
@@ -129,7 +150,9 @@ export class World {
   /** Whether another plan needs results of this one. */
   isNeeded(plan: JobPlan): boolean {
     return this.plans.some(
-      (other) => other !== plan && other.batches.some(({ needs }) => needs?.some((list) => list.some(({ job }) => job === plan.place))),
+      (other) =>
+        other !== plan &&
+        other.batches.some(({ needs }) => needs?.some((list) => list.some(({ job }) => job === plan.place))),
     );
   }
 
@@ -160,6 +183,17 @@ export class World {
   hit(id: string, task: number): void {
     const key = `${id}/${task}`;
     this.#hits.set(key, (this.#hits.get(key) ?? 0) + 1);
+  }
+
+  readonly #ends = new Map<number, (hit: () => void) => void>();
+
+  /** A worker's process has a connection; `onEnd` is told of what is at stake with its life. */
+  connected(link: number, onEnd: (hit: () => void) => void): void {
+    this.#ends.set(link, onEnd);
+  }
+
+  vanished(link: number, worker: WorkerRecord | undefined): void {
+    for (const { job, task } of worker?.leases.values() ?? []) this.#ends.get(link)?.(() => this.hit(job.id, task));
   }
 
   tellHeld(worker: WorkerHost): void {
@@ -306,8 +340,13 @@ export class World {
   #checkContent(): void {
     for (const client of this.clients)
       for (const { plan, isWatched, hasEnded, told } of client.submissions) {
-        const missing = Array.from({ length: plan.tasks }, (_, task) => task).filter((task) => told[task] === undefined);
-        must(isWatched && hasEnded && missing.length === 0, `${plan.id} has not ended in time: ${JSON.stringify({ isWatched, hasEnded, missing })}`);
+        const missing = Array.from({ length: plan.tasks }, (_, task) => task).filter(
+          (task) => told[task] === undefined,
+        );
+        must(
+          isWatched && hasEnded && missing.length === 0,
+          `${plan.id} has not ended in time: ${JSON.stringify({ isWatched, hasEnded, missing })}`,
+        );
         for (let task = 0; task < plan.tasks; task++) this.#checkOutcome(plan, task, told[task]!);
       }
     if (!this.options.isCalm) return;
@@ -323,7 +362,10 @@ export class World {
   #checkOutcome(plan: JobPlan, task: number, { how, code }: { how: string; code?: string }): void {
     const name = `${plan.id}/${task}`;
     if (how === "cancelled")
-      return must(this.meddled.has(plan.place) || plan.maxFails < 1_000_000, `${name} is cancelled, nobody asked for it`);
+      return must(
+        this.meddled.has(plan.place) || plan.maxFails < 1_000_000,
+        `${name} is cancelled, nobody asked for it`,
+      );
     if (how === "erred" && (code === "PE_TASK_POISON" || code === "PE_NEED_FAILED")) return;
     const should = outcomeOf(plan.behaviours[task]!);
     must(should === (how === "finished" ? "finished" : code), `${name} came to ${how} ${code ?? ""}, not ${should}`);
@@ -344,6 +386,7 @@ export class World {
       suspects: state.suspects.size,
       reserved: state.reserved.size,
       accused: state.accused.size,
+      spent: state.spent.size,
       abandoned: state.abandoned.size,
       edges: state.edges.count,
       batches: state.queue.isEmpty ? 0 : 1,
@@ -352,7 +395,8 @@ export class World {
       unconfirmed: [...state.workers.values()].reduce((sum, { unconfirmed }) => sum + unconfirmed.size, 0),
       missing: this.workers.length - state.workers.size,
     };
-    for (const [what, count] of Object.entries(left)) must(count === 0, `the scheduler still has ${count} ${what} at the end`);
+    for (const [what, count] of Object.entries(left))
+      must(count === 0, `the scheduler still has ${count} ${what} at the end`);
     for (const worker of this.workers) worker.checkEmpty();
     if (this.options.isCalm) must(state.counters.droppedReports === 0, "a report was dropped without a fault");
   }

@@ -42,13 +42,14 @@ export function reportFailed(state: WorkerState, { job, task, epoch, attempt, st
 
 /** First on a connection: who this is and what it still has; then all reports that were not stored. */
 export function introduce(state: WorkerState): void {
-  const { protocol, software, name, slots, kinds, resources } = state.identity;
+  const { protocol, software, name, instance, slots, kinds, resources } = state.identity;
   const hands = [...state.hands.values()].filter((hand) => hand.state.name !== "dropped");
   send(state, {
     type: "register",
     protocol,
     software,
     name,
+    instance,
     slots,
     kinds: [...kinds],
     resources: [...resources],

@@ -7,6 +7,8 @@ export interface WorkerIdentity {
   readonly protocol: number;
   readonly software: string;
   readonly name: string;
+  /** Another for each process. */
+  readonly instance: string;
   readonly slots: number;
   readonly kinds: readonly { readonly name: string; readonly version: string }[];
   readonly resources: readonly { readonly name: string; readonly amount: number }[];
