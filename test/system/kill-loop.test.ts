@@ -1,7 +1,7 @@
 /**
  * Goal: whenever a run dies, the next one goes on, and the maps are those of a run that never died, bit for bit.
  * Method: kill -9 at random moments, over and over, until a run gets to its end; ranges and pictures among them.
- * Replay: every loop prints its seed and times; put the seed into SEEDS.
+ * Replay: every loop prints its seed and times; put the seed into SEEDS. `npm run test:faults` makes many more rounds.
  */
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -12,7 +12,8 @@ import { killUntilDone } from "../support/interrupted.ts";
 import { compareMaps } from "../support/maps-files.ts";
 import { simulateShardsInto } from "../support/simulated.ts";
 
-const SEEDS = [101, 102, 103, 104];
+const ROUNDS = Number(process.env.PE_FAULT_ROUNDS ?? 4);
+const SEEDS = Array.from({ length: ROUNDS }, (_, round) => 101 + round);
 const FIRST_MS_MAX = 900;
 
 let input = "";
