@@ -6,7 +6,7 @@ import { batchOf, type Job } from "./job.ts";
 import { adopt, endLease, leaseOf, tellDrop } from "./leases.ts";
 import { HEARTBEAT_MS, NAME_FREE_AFTER_MS, VANISHED_MAX, WORKERS_MAX } from "./limits.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
-import { accuse, acquit, condemn, isSpent } from "./suspects.ts";
+import { accuse, acquit, isSpent } from "./suspects.ts";
 import { TASK } from "./task-state.ts";
 import { requeue } from "./transitions.ts";
 import { leaseKey, mayHaveBegun, resourceRoom, type Lease, type WorkerRecord } from "./worker-record.ts";
@@ -175,9 +175,10 @@ export function loseWorker(state: SchedulerState, worker: WorkerRecord, reason: 
   for (const lease of accused) accuse(state, lease);
   if (accused.length > 0) rememberVanished(state, worker.instance, accused);
   for (const { job, task } of leases) requeue(state, job, task, worker.link);
-  // Only now: a condemned task may end its whole job.
-  for (const { job, task } of accused)
-    condemn(state, job, task, `worker "${worker.name}" was gone while it held the task`, worker);
+  for (const { job, task } of accused) {
+    const verdict = state.condemned.get(leaseKey(job.job, task));
+    if (verdict !== undefined) verdict.worker = worker.name;
+  }
 }
 
 function rememberVanished({ vanished }: SchedulerState, instance: string, accused: readonly Lease[]): void {

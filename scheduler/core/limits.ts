@@ -33,6 +33,8 @@ export const NAME_FREE_AFTER_MS = 1000;
 
 /** Deaths of a thread or worker under a task, running alone since the first, until it is failed as poison. */
 export const DEATHS_MAX = 3;
+/** A worker whose connection closed under a task has so long to come back and clear it before the last verdict. */
+export const VERDICT_AFTER_MS = 5500;
 /** Of one result in a report. Larger ones are parts or values. */
 export const RESULT_BYTES_MAX = 64 * 1024;
 export const ATTEMPTS_MAX = 0xffff_ffff;

@@ -5,11 +5,13 @@ import { HEARTBEAT_MS, LEASE_MS, LOST_AFTER_MS, SUSPECT_AFTER_MS, TRANSIENT_GRAC
 import { isNeeded, release } from "./releasing.ts";
 import { takeBack } from "./reports.ts";
 import type { SchedulerState } from "./state.ts";
+import { passVerdicts } from "./suspects.ts";
 import { mayHaveBegun, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 export function onTick(state: SchedulerState): void {
   forgiveOwnSilence(state);
   for (const worker of state.workers.values()) checkWorker(state, worker);
+  passVerdicts(state);
   balance(state);
   for (const job of state.abandoned)
     if (state.nowMs - job.abandonedMs! > TRANSIENT_GRACE_MS && !isNeeded(state, job)) release(state, job);

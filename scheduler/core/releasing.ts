@@ -1,10 +1,10 @@
 /** Jobs that are forgotten. */
 import { forgetEdges } from "./graph.ts";
-import { batchOf, type Job, type Needs } from "./job.ts";
-import { journal, type SchedulerState } from "./state.ts";
+import type { Job, Needs } from "./job.ts";
+import { journal, leaveSuspects, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { cancel } from "./transitions.ts";
-import { leaseKey, splitKey } from "./worker-record.ts";
+import { splitKey } from "./worker-record.ts";
 
 /** Whether an unfinished task of another job needs a result of this one. */
 export function isNeeded(state: SchedulerState, job: Job): boolean {
@@ -39,9 +39,8 @@ export function forget(state: SchedulerState, job: Job): void {
   state.abandoned.delete(job);
   for (const key of job.keys) if (key !== undefined) state.keys.delete(key);
   for (const batch of job.batches) state.queue.remove(batch);
-  if (!state.suspects.isEmpty)
-    for (let task = 0; task < job.table.rows; task++)
-      if (job.table.deaths(task) > 0) state.suspects.delete(batchOf(job, task).shape, leaseKey(job.job, task));
+  if (!state.suspects.isEmpty || state.condemned.size > 0)
+    for (let task = 0; task < job.table.rows; task++) if (job.table.deaths(task) > 0) leaveSuspects(state, job, task);
   for (const notes of [state.accused, state.spent])
     for (const key of notes.keys()) if (splitKey(key).job === job.job) notes.delete(key);
   if (state.edges.count > 0) for (let task = 0; task < job.table.rows; task++) forgetEdges(state, job, task);

@@ -171,7 +171,9 @@ function onFailure(
   if (died) {
     blame(state, lease);
     requeue(state, job, task, worker.link);
-    return condemn(state, job, task, message, worker);
+    // Of a death that only a closed connection told of, a worker may come back and clear it.
+    if (!state.accused.has(leaseKey(job.job, task))) condemn(state, job, task, message, worker.name);
+    return;
   }
   const fails = job.table.fails(task) + 1;
   job.table.setFails(task, fails);

@@ -8,7 +8,7 @@ import { settle } from "./graph.ts";
 import { batchOf, createJob, type Batch, type Job } from "./job.ts";
 import { forget } from "./releasing.ts";
 import { addJob, putBack } from "./requests.ts";
-import { makeReady, move, type SchedulerState } from "./state.ts";
+import { leaveSuspects, makeReady, move, type SchedulerState } from "./state.ts";
 import { addAccusation, removeAccusation, spend } from "./suspects.ts";
 import { failWhoseNeedsFailed, forgetAccusations, range, readyWhoseNeedsEnded } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
@@ -59,11 +59,10 @@ const REPLAY: Replay = {
   retried: (state, { job, tasks }) => putBack(state, jobOf(state, job), tasks),
   died: (state, { job: number, task, deaths, epoch, attempt, how }) => {
     const job = jobOf(state, number);
-    const batch = batchOf(job, task);
     const isQueued = job.table.state(task) === TASK.queued;
-    if (isQueued) state.suspects.delete(batch.shape, leaseKey(number, task));
+    if (isQueued) leaveSuspects(state, job, task);
     job.table.setDeaths(task, deaths);
-    if (isQueued) makeReady(state, batch, task);
+    if (isQueued) makeReady(state, batchOf(job, task), task);
     const name = { epoch, attempt };
     if (how === "closed") addAccusation(state, job, task, name);
     else if (how === "acquitted") removeAccusation(state, job, task, name);

@@ -8,6 +8,7 @@ import { Edges } from "./edges.ts";
 import type { SchedulerEffect } from "./events.ts";
 import { batchOf, type Batch, type Job } from "./job.ts";
 import { BatchQueue } from "./queue.ts";
+import { DEATHS_MAX, VERDICT_AFTER_MS } from "./limits.ts";
 import { StoryRing } from "./story.ts";
 import { SuspectLine } from "./suspect-line.ts";
 import type { TaskState } from "./task-state.ts";
@@ -32,6 +33,12 @@ export interface HandOutName {
   readonly attempt: number;
 }
 
+export interface Verdict {
+  readonly atMs: number;
+  /** Name of the worker that vanished last. */
+  worker: string;
+}
+
 export interface SchedulerState {
   /** Life of the scheduler: ascends with each restart on one journal. */
   epoch: number;
@@ -48,6 +55,8 @@ export interface SchedulerState {
   /** Workers that may have room. */
   readonly hungry: Set<WorkerRecord>;
   readonly suspects: SuspectLine;
+  /** By lease key: suspects that are queued with as many deaths as there may be, until the verdict. */
+  readonly condemned: Map<number, Verdict>;
   /** Workers that run a suspected task alone, or are kept free for one. */
   readonly reserved: Set<WorkerRecord>;
   /**
@@ -87,6 +96,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     clients: new Map(),
     hungry: new Set(),
     suspects: new SuspectLine(),
+    condemned: new Map(),
     reserved: new Set(),
     accused: new Map(),
     vanished: new Map(),
@@ -119,16 +129,23 @@ export function journal(state: SchedulerState, record: JournalRecord): void {
 /** A transition, asserted and remembered. `worker` is a worker's number or 0. */
 export function move(state: SchedulerState, job: Job, task: number, to: TaskState, worker = 0): void {
   const { table } = job;
-  if (table.deaths(task) > 0 && table.state(task) === TASK.queued)
-    state.suspects.delete(batchOf(job, task).shape, leaseKey(job.job, task));
+  if (table.deaths(task) > 0 && table.state(task) === TASK.queued) leaveSuspects(state, job, task);
   table.move(task, to);
   state.story.add(state.nowMs, job.job, task, to, table.attempt(task), worker);
 }
 
-/** Makes a task of state queued available for hand-out; a suspected one waits in a line of its own. */
+export function leaveSuspects(state: SchedulerState, job: Job, task: number): void {
+  const key = leaseKey(job.job, task);
+  state.suspects.delete(batchOf(job, task).shape, key);
+  state.condemned.delete(key);
+}
+
+/** Makes a task of state queued available for hand-out; a suspected one waits in a line of its own, or for its verdict. */
 export function makeReady(state: SchedulerState, batch: Batch, task: number): void {
   const { table, job } = batch.job;
   assert(table.state(task) === TASK.queued, () => `task ${task} is ready but not queued`);
+  if (table.deaths(task) >= DEATHS_MAX)
+    return void state.condemned.set(leaseKey(job, task), { atMs: state.nowMs + VERDICT_AFTER_MS, worker: "" });
   if (table.deaths(task) > 0) return state.suspects.add(batch.shape, leaseKey(job, task));
   batch.ready.push(task);
   state.queue.add(batch);

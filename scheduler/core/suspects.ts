@@ -7,7 +7,7 @@ import { batchOf, keyOf, type Batch, type Job } from "./job.ts";
 import { HandOver } from "./hand-over.ts";
 import { reserve } from "./leases.ts";
 import { DEATHS_MAX } from "./limits.ts";
-import { journal, makeReady, type HandOutName, type SchedulerState } from "./state.ts";
+import { journal, leaveSuspects, makeReady, type HandOutName, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { fail } from "./transitions.ts";
 import { fits, leaseKey, mayGet, splitKey, type Lease, type WorkerRecord } from "./worker-record.ts";
@@ -27,10 +27,9 @@ export function accuse(state: SchedulerState, { job, task, epoch, attempt }: Lea
 /** A worker came back: whatever closed its connection, the task did not kill it. */
 export function acquit(state: SchedulerState, job: Job, task: number, name: HandOutName): void {
   if (!removeAccusation(state, job, task, name)) return;
-  const key = leaseKey(job.job, task);
   const batch = batchOf(job, task);
   const isQueued = job.table.state(task) === TASK.queued;
-  if (isQueued) state.suspects.delete(batch.shape, key);
+  if (isQueued) leaveSuspects(state, job, task);
   setDeaths(state, job, task, job.table.deaths(task) - 1, name, "acquitted");
   if (isQueued) makeReady(state, batch, task);
 }
@@ -81,12 +80,21 @@ function setDeaths(
 }
 
 /** A task that has ended too many threads or workers is erred. */
-export function condemn(state: SchedulerState, job: Job, task: number, how: string, worker: WorkerRecord): void {
+export function condemn(state: SchedulerState, job: Job, task: number, how: string, worker: string): void {
   const deaths = job.table.deaths(task);
   if (deaths < DEATHS_MAX || job.table.state(task) !== TASK.queued) return;
   const message = `Task ${keyOf(job, task)} ended ${deaths} workers or threads, alone in the last ${deaths - 1}: ${how}`;
   const attempts = job.table.attempt(task);
-  fail(state, job, task, { code: "PE_TASK_POISON", message, stack: "", attempts, worker: worker.name }, worker.link);
+  fail(state, job, task, { code: "PE_TASK_POISON", message, stack: "", attempts, worker });
+}
+
+/** Workers that may still come back have had their time. */
+export function passVerdicts(state: SchedulerState): void {
+  for (const [key, { atMs, worker }] of state.condemned) {
+    if (state.nowMs < atMs) continue;
+    const { job, task } = splitKey(key);
+    condemn(state, state.jobs.get(job)!, task, `worker "${worker}" was gone while it held the task`, worker);
+  }
 }
 
 /** Hands out suspects to workers that have nothing else. */

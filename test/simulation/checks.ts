@@ -6,6 +6,7 @@ import { createSchedulerCore, type SchedulerCore } from "../../scheduler/core/co
 import type { SchedulerEffect, SchedulerEvent } from "../../scheduler/core/events.ts";
 import type { SchedulerState } from "../../scheduler/core/state.ts";
 import type { JournalRecord } from "../../protocol/journal-records.ts";
+import { DEATHS_MAX } from "../../scheduler/core/limits.ts";
 import { TASK } from "../../scheduler/core/task-state.ts";
 import { leaseKey, type WorkerRecord } from "../../scheduler/core/worker-record.ts";
 import { ENDED, Ledger, must } from "./ledger.ts";
@@ -157,6 +158,7 @@ export class LocalChecks {
     must(worker.leases.get(key)?.attempt === attempt, `${name} is handed out without a lease`);
     must((this.#attempts.get(key) ?? 0) < attempt, `${name} is handed out a second time`);
     this.#attempts.set(key, attempt);
+    this.#endedBy.delete(key);
     if (state.reserved.size > 0 || job.table.deaths(task) > 0) this.#checkAlone(worker, name);
     const batch = job.batches.find(({ stop }) => task < stop)!;
     must(
@@ -245,6 +247,10 @@ export function checkWhole(state: SchedulerState): void {
       if (job.table.isSettled(task)) settled++;
       if (now !== TASK.queued) continue;
       const batch = job.batches.find(({ stop }) => task < stop)!;
+      if (job.table.deaths(task) >= DEATHS_MAX) {
+        must(state.condemned.has(leaseKey(job.job, task)), `${job.id}/${task} waits for no verdict`);
+        continue;
+      }
       if (job.table.deaths(task) > 0) {
         must(state.suspects.has(batch.shape, leaseKey(job.job, task)), `${job.id}/${task} is suspected and in no line`);
         continue;

@@ -4,6 +4,7 @@ import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import { Random } from "../../common/random.ts";
 import type { WorkerCore } from "../../worker/core/core.ts";
 import type { TaskDone, TaskFailed, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
+import { VERDICT_AFTER_MS } from "../../scheduler/core/limits.ts";
 import { must } from "./ledger.ts";
 import { Connection } from "./network.ts";
 import type { World } from "./world.ts";
@@ -40,7 +41,7 @@ export class WorkerHost {
   #outgoing: WorkerToScheduler[] = [];
   #hasLeft = false;
   /** What counts as a death of tasks if this process dies before it is heard of again. */
-  #atStake: (() => void)[] = [];
+  #atStake: { readonly hit: () => void }[] = [];
   readonly #gpus: number;
   readonly #world: World;
   readonly #random: Random;
@@ -93,7 +94,7 @@ export class WorkerHost {
 
   #end(): void {
     this.#world.tellHeld(this);
-    for (const hit of this.#atStake) hit();
+    for (const { hit } of this.#atStake) hit();
     this.#atStake = [];
     this.core = undefined;
     this.#life++;
@@ -201,8 +202,13 @@ export class WorkerHost {
     const connection: Link = new Connection(this.#world.nextLink(), clock, this.#world.delayMs);
     this.#connection = connection;
     this.#world.connected(connection.link, (hit) => {
-      if (life === this.#life) this.#atStake.push(hit);
-      else hit();
+      if (life !== this.#life) return hit();
+      const stake = { hit };
+      this.#atStake.push(stake);
+      // Away for so long, it is as good as dead.
+      this.#world.clock.after(VERDICT_AFTER_MS - 1000, () => {
+        if (this.#atStake.includes(stake)) hit();
+      });
     });
     scheduler.acceptWorker(connection);
     connection.down.deliver = (messages) =>

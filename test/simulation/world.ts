@@ -384,6 +384,7 @@ export class World {
       ids: state.jobsById.size,
       keys: state.keys.size,
       suspects: state.suspects.size,
+      condemned: state.condemned.size,
       reserved: state.reserved.size,
       accused: state.accused.size,
       spent: state.spent.size,
