@@ -180,6 +180,15 @@ export class LocalChecks {
     must(isFinished, `${name} is handed out before ${number}/${task}, which it needs, is durable`);
   }
 
+  /** A hung worker is suspect after at most 3 s and lost after at most 6 s, as time is seen at ticks. */
+  #checkSilence(): void {
+    for (const { name, heardMs, state } of this.#state.workers.values()) {
+      const silentMs = this.#state.nowMs - heardMs;
+      must(silentMs <= 6000, `worker ${name} is silent for ${silentMs} ms and not lost`);
+      must(silentMs <= 3000 || state !== "active", `worker ${name} is silent for ${silentMs} ms and not suspect`);
+    }
+  }
+
   #checkAlone(
     worker: {
       leases: ReadonlyMap<number, { job: { table: { deaths(task: number): number } }; task: number; epoch: number }>;
@@ -192,8 +201,9 @@ export class LocalChecks {
   }
 
   /** After a step. */
-  step(): void {
+  step(event: SchedulerEvent): void {
     const state = this.#state;
+    if (event.type === "tick") this.#checkSilence();
     let processing = 0;
     for (const { table } of state.jobs.values()) {
       const { counts } = table;

@@ -88,6 +88,17 @@ export class ClientHost {
     this.#flush();
   }
 
+  /** Tasks that would go on for ever. */
+  cancelEndless(): void {
+    for (const { plan, number } of this.submissions) {
+      if (!plan.isUnlimited || number === undefined) continue;
+      const tasks = plan.behaviours.flatMap((behaviour, task) => (behaviour === "endless" ? [task] : []));
+      this.#world.meddled.add(plan.place);
+      if (tasks.length > 0) this.#ask({ type: "cancel", job: number, tasks: Uint32Array.from(tasks) });
+    }
+    this.#flush();
+  }
+
   release(): void {
     this.#isReleasing = true;
     for (const submission of this.submissions.toReversed()) {

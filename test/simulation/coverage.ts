@@ -1,10 +1,320 @@
-import type { SchedulerState } from "../../scheduler/core/state.ts";
+/**
+ * What the simulation has met: pairs of a state and an event, for tasks and workers in the scheduler's core and for hand-outs in
+ * the worker's, and transitions of tasks. Watches from outside; the cores know nothing of it.
+ */
 import type { SchedulerEvent } from "../../scheduler/core/events.ts";
-import type { WorkerState } from "../../worker/core/state.ts";
+import type { SchedulerState } from "../../scheduler/core/state.ts";
+import { MAY_FOLLOW, TASK_STATES } from "../../scheduler/core/task-state.ts";
+import { leaseKey } from "../../scheduler/core/worker-record.ts";
 import type { WorkerEvent } from "../../worker/core/events.ts";
-export interface Coverage {
-  beforeScheduler(state: SchedulerState, event: SchedulerEvent): void;
-  afterScheduler(state: SchedulerState): void;
-  beforeWorker(state: WorkerState, event: WorkerEvent): void;
-  afterWorker(state: WorkerState): void;
+import { handKey, type WorkerState } from "../../worker/core/state.ts";
+
+const WORKER_STATES = ["joining", "active", "suspect", "leaving"] as const;
+const HAND_STATES = ["line", "frame", "done", "failed", "dropped"] as const;
+
+const TASK_EVENTS = [
+  "done",
+  "done, too late",
+  "failed",
+  "failed, too late",
+  "died",
+  "blameless",
+  "returned",
+  "held",
+  "closed",
+  "cancel",
+  "retry",
+  "release",
+  "story",
+] as const;
+const WORKER_EVENTS = [
+  "held",
+  "heartbeat",
+  "done",
+  "failed",
+  "returned",
+  "leaving",
+  "closed",
+  "register again",
+  "tick",
+] as const;
+const HAND_EVENTS = [
+  "connected",
+  "disconnected",
+  "stored",
+  "retract",
+  "drop",
+  "assign",
+  "ended",
+  "thread-died",
+  "memory",
+  "drain",
+  "tick",
+] as const;
+
+interface Table {
+  readonly title: string;
+  readonly rows: readonly string[];
+  readonly columns: readonly string[];
+  /** Why a pair cannot be: by `row/column`, `*` for any. */
+  readonly impossible: Readonly<Record<string, string>>;
+}
+
+export const TABLES = {
+  tasks: {
+    title: "Tasks of the scheduler: state when the event came",
+    rows: TASK_STATES,
+    columns: TASK_EVENTS,
+    impossible: {
+      "released/*": "values that are forgotten come with the values held by workers",
+      "waiting/done": "nothing is handed out before its needs are durable",
+      "waiting/failed": "as above",
+      "waiting/died": "as above",
+      "waiting/blameless": "as above",
+      "waiting/returned": "as above",
+      "waiting/closed": "as above",
+      "queued/done": "a report that counts has a lease, a task with a lease is processing",
+      "queued/failed": "as above",
+      "queued/died": "as above",
+      "queued/blameless": "as above",
+      "queued/closed": "as above",
+      "finished/done": "as above",
+      "finished/failed": "as above",
+      "finished/died": "as above",
+      "finished/blameless": "as above",
+      "finished/closed": "as above",
+      "erred/done": "as above",
+      "erred/failed": "as above",
+      "erred/died": "as above",
+      "erred/blameless": "as above",
+      "erred/closed": "as above",
+      "cancelled/done": "as above",
+      "cancelled/failed": "as above",
+      "cancelled/died": "as above",
+      "cancelled/blameless": "as above",
+      "cancelled/closed": "as above",
+    },
+  },
+  transitions: {
+    title: "Tasks of the scheduler: from a state to another",
+    rows: TASK_STATES,
+    columns: TASK_STATES,
+    impossible: Object.fromEntries([
+      ...TASK_STATES.flatMap((from) =>
+        TASK_STATES.filter((to) => !MAY_FOLLOW[from].includes(to)).map((to) => [`${from}/${to}`, "no transition"]),
+      ),
+      ["finished/released", "comes with the values held by workers"],
+    ]) as Record<string, string>,
+  },
+  workers: {
+    title: "Workers of the scheduler: state when the event came",
+    rows: WORKER_STATES,
+    columns: WORKER_EVENTS,
+    impossible: {
+      "active/held": "is said before anything else on a connection, while joining",
+      "suspect/held": "as above",
+      "leaving/held": "as above",
+      "joining/leaving": "is said after the last of what is held",
+    },
+  },
+  hands: {
+    title: "Hand-outs of the worker: state when the event came",
+    rows: HAND_STATES,
+    columns: HAND_EVENTS,
+    impossible: {
+      "line/stored": "only reports are stored",
+      "line/ended": "has not begun",
+      "frame/stored": "only reports are stored",
+      "frame/retract": "only what waits is given back",
+      "done/retract": "as above",
+      "failed/retract": "as above",
+      "dropped/retract": "as above",
+      "done/ended": "has ended",
+      "failed/ended": "has ended",
+      "line/thread-died": "is in no thread",
+      "done/thread-died": "as above",
+      "failed/thread-died": "as above",
+      "dropped/stored": "nobody reports it",
+      "dropped/drop": "the scheduler has forgotten it",
+    },
+  },
+} as const satisfies Record<string, Table>;
+
+type TableName = keyof typeof TABLES;
+/** Counts by table and `row/column`. */
+export type Counts = Record<TableName, Record<string, number>>;
+
+export class Coverage {
+  readonly counts: Counts = { tasks: {}, transitions: {}, workers: {}, hands: {} };
+  readonly #before = new Map<number, Uint8Array>();
+
+  beforeScheduler(state: SchedulerState, event: SchedulerEvent): void {
+    this.#before.clear();
+    for (const [number, { table }] of state.jobs)
+      this.#before.set(
+        number,
+        Uint8Array.from({ length: table.rows }, (_, task) => table.state(task)),
+      );
+    if (event.type === "worker-said") this.#workerSaid(state, event);
+    else if (event.type === "client-said") this.#clientSaid(state, event);
+    else if (event.type === "worker-closed") {
+      const worker = state.workers.get(event.link);
+      if (worker === undefined) return;
+      this.#count("workers", worker.state, "closed");
+      for (const { job, task } of worker.leases.values()) this.#task(state, job.job, task, "closed");
+    } else if (event.type === "tick")
+      for (const worker of state.workers.values()) this.#count("workers", worker.state, "tick");
+  }
+
+  afterScheduler(state: SchedulerState): void {
+    for (const [number, before] of this.#before) {
+      const table = state.jobs.get(number)?.table;
+      if (table === undefined) continue;
+      for (let task = 0; task < before.length; task++) {
+        const now = table.state(task);
+        if (now !== before[task]) this.#count("transitions", TASK_STATES[before[task]!]!, TASK_STATES[now]!);
+      }
+    }
+  }
+
+  beforeWorker(state: WorkerState, event: WorkerEvent): void {
+    switch (event.type) {
+      case "said":
+        return this.#said(state, event.message);
+      case "ended":
+        for (const ended of [...event.done, ...event.failed])
+          for (const hand of state.slots[event.slot]!.frame)
+            if (hand.job.job === ended.job && hand.task === ended.task) this.#count("hands", hand.state.name, "ended");
+        return;
+      case "thread-died":
+        for (const hand of state.slots[event.slot]!.frame) this.#count("hands", hand.state.name, "thread-died");
+        return;
+      default:
+        for (const hand of state.hands.values()) this.#count("hands", hand.state.name, event.type);
+        for (const { frame } of state.slots)
+          for (const hand of frame) if (hand.state.name === "dropped") this.#count("hands", "dropped", event.type);
+    }
+  }
+
+  #said(state: WorkerState, message: Extract<WorkerEvent, { type: "said" }>["message"]): void {
+    switch (message.type) {
+      case "retract":
+        for (const hand of state.line) this.#count("hands", hand.state.name, "retract");
+        return;
+      case "stored":
+      case "drop":
+        for (const [place, task] of message.tasks.entries()) {
+          const hand = state.hands.get(handKey(message.job, task));
+          if (hand?.epoch === message.epochs[place] && hand?.attempt === message.attempts[place])
+            this.#count("hands", hand!.state.name, message.type);
+        }
+        return;
+      case "assign":
+        for (const task of message.tasks) {
+          const hand = state.hands.get(handKey(message.job, task));
+          if (hand !== undefined) this.#count("hands", hand.state.name, "assign");
+          for (const { frame } of state.slots)
+            for (const other of frame)
+              if (other.state.name === "dropped" && other.task === task && other.job.job === message.job)
+                this.#count("hands", "dropped", "assign");
+        }
+    }
+  }
+
+  #workerSaid(state: SchedulerState, { link, message }: Extract<SchedulerEvent, { type: "worker-said" }>): void {
+    const worker = state.workers.get(link);
+    if (message.type === "register") {
+      for (const other of state.workers.values())
+        if (other.name === message.name) this.#count("workers", other.state, "register again");
+      return;
+    }
+    if (worker === undefined) return;
+    this.#count("workers", worker.state, message.type);
+    if (message.type === "done")
+      for (const [place, task] of message.tasks.entries()) {
+        const lease = worker.leases.get(leaseKey(message.job, task));
+        const isPresent = lease?.epoch === message.epochs[place] && lease?.attempt === message.attempts[place];
+        this.#task(state, message.job, task, isPresent ? "done" : "done, too late");
+      }
+    else if (message.type === "failed") {
+      const lease = worker.leases.get(leaseKey(message.job, message.task));
+      const isPresent = lease?.epoch === message.epoch && lease?.attempt === message.attempt;
+      const how = message.blameless ? "blameless" : message.died ? "died" : "failed";
+      this.#task(state, message.job, message.task, isPresent ? how : "failed, too late");
+    } else if (message.type === "returned" || message.type === "held")
+      for (const task of message.tasks) this.#task(state, message.job, task, message.type);
+  }
+
+  #clientSaid(state: SchedulerState, { message }: Extract<SchedulerEvent, { type: "client-said" }>): void {
+    if (message.type === "story") return this.#task(state, message.job, message.task, "story");
+    if (message.type !== "cancel" && message.type !== "retry" && message.type !== "release") return;
+    const rows = state.jobs.get(message.job)?.table.rows ?? 0;
+    const named = "tasks" in message ? message.tasks : undefined;
+    for (let task = 0; task < rows; task++)
+      if (named === undefined || named.includes(task)) this.#task(state, message.job, task, message.type);
+  }
+
+  #task(state: SchedulerState, job: number, task: number, event: (typeof TASK_EVENTS)[number]): void {
+    const table = state.jobs.get(job)?.table;
+    if (table !== undefined && task < table.rows) this.#count("tasks", TASK_STATES[table.state(task)]!, event);
+  }
+
+  #count(table: TableName, row: string, column: string): void {
+    const counts = this.counts[table];
+    const name = `${row}/${column}`;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+}
+
+export function addCounts(to: Counts, more: Counts): void {
+  for (const table of Object.keys(TABLES) as TableName[])
+    for (const [name, count] of Object.entries(more[table])) to[table][name] = (to[table][name] ?? 0) + count;
+}
+
+function whyImpossible({ impossible }: Table, row: string, column: string): string | undefined {
+  return impossible[`${row}/${column}`] ?? impossible[`${row}/*`] ?? impossible[`*/${column}`];
+}
+
+/** Pairs that could have been met and were not, and pairs that were met and should not be. */
+export function gapsOf(counts: Counts): { missing: string[]; surprising: string[] } {
+  const [missing, surprising]: [string[], string[]] = [[], []];
+  for (const [name, table] of Object.entries(TABLES) as [TableName, Table][])
+    for (const row of table.rows)
+      for (const column of table.columns) {
+        const isMet = counts[name][`${row}/${column}`] !== undefined;
+        const isImpossible = whyImpossible(table, row, column) !== undefined;
+        if (!isMet && !isImpossible) missing.push(`${name}: ${row} and ${column}`);
+        if (isMet && isImpossible) surprising.push(`${name}: ${row} and ${column}`);
+      }
+  return { missing, surprising };
+}
+
+/** The tables as text: how often each pair was met, `-` where it cannot be, `0` where it could have been. */
+export function printCoverage(counts: Counts): string {
+  const lines: string[] = [];
+  for (const [name, table] of Object.entries(TABLES) as [TableName, Table][]) {
+    const cell = (row: string, column: string): string => {
+      const count = counts[name][`${row}/${column}`];
+      return count === undefined ? (whyImpossible(table, row, column) === undefined ? "0" : "-") : shortened(count);
+    };
+    const widths = table.columns.map((column) => Math.max(column.length, 6));
+    const first = Math.max(...table.rows.map(({ length }) => length));
+    lines.push(
+      "",
+      table.title,
+      `${" ".repeat(first)}  ${table.columns.map((column, place) => column.padStart(widths[place]!)).join("  ")}`,
+    );
+    for (const row of table.rows)
+      lines.push(
+        `${row.padEnd(first)}  ${table.columns.map((column, place) => cell(row, column).padStart(widths[place]!)).join("  ")}`,
+      );
+    const reasons = Object.entries(table.impossible).filter(([, why]) => why !== "no transition" && why !== "as above");
+    for (const [pair, why] of reasons) lines.push(`  - ${pair}: ${why}`);
+  }
+  return lines.join("\n");
+}
+
+function shortened(count: number): string {
+  if (count < 10_000) return String(count);
+  return count < 1e6 ? `${Math.round(count / 1000)}k` : `${(count / 1e6).toFixed(1)}M`;
 }

@@ -28,6 +28,8 @@ export class SchedulerHost {
   readonly #clients = new Map<number, ClientConnection>();
   readonly #outbox = new Map<number, (SchedulerToWorker | SchedulerToClient)[]>();
   #snapshotAt = 0;
+  /** When this life last saw time pass. */
+  #tickedMs = 0;
   readonly #world: World;
 
   constructor(world: World) {
@@ -56,6 +58,7 @@ export class SchedulerHost {
       clock.nowMs,
     );
     this.core = core;
+    this.#tickedMs = clock.nowMs;
     this.#checks = new LocalChecks(core, ledger, ledgerOf(this.disk.records));
     if (this.disk.records.length > 0) checkRestart(cores.createSchedulerCore, records, ledger, clock.nowMs);
     this.#carryOut(effects);
@@ -165,7 +168,8 @@ export class SchedulerHost {
     this.#tellVanished(core, event);
     const effects = core.step(event, world.clock.nowMs);
     this.#carryOut(effects);
-    this.#checks!.step();
+    this.#checks!.step(event);
+    if (event.type === "tick") this.#tickedMs = world.clock.nowMs;
     world.coverage?.afterScheduler(core.state);
   }
 
@@ -191,6 +195,10 @@ export class SchedulerHost {
           this.#say(effect.link, effect.message);
           break;
         case "close-worker":
+          if (effect.reason.startsWith("silent")) {
+            const stoodMs = this.#world.clock.nowMs - this.#tickedMs;
+            must(stoodMs < 1500, `worker ${effect.link} is lost because the scheduler stood still`);
+          }
           this.#flushLink(effect.link);
           this.#workers.get(effect.link)?.closeFar();
           this.#workers.delete(effect.link);

@@ -156,6 +156,12 @@ export class WorkerHost {
       this.#threadDies(busy[this.#random.integer(busy.length)]!, "out of memory");
   }
 
+  /** A bug of the worker, as it were: something that waits is lost from its memory. */
+  forget(): void {
+    const hand = this.core?.state.line.pop();
+    if (hand !== undefined) this.core!.state.hands.delete(hand.job.job * 2 ** 24 + hand.task);
+  }
+
   /** What its process holds: to be told when it dies. */
   held(): readonly { readonly id: string; readonly task: number }[] {
     return [...(this.core?.state.hands.values() ?? [])].map(({ job: { id }, task }) => ({ id, task }));
@@ -243,7 +249,6 @@ export class WorkerHost {
       world.coverage?.beforeWorker(core.state, event);
       world.trace?.(this.name, event);
       for (const effect of core.step(event, world.clock.nowMs)) this.#carryOut(effect);
-      world.coverage?.afterWorker(core.state);
     }
     this.#flush();
   }

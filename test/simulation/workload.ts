@@ -37,6 +37,10 @@ export interface JobPlan {
   readonly batches: readonly BatchPlan[];
   readonly tasks: number;
   readonly behaviours: readonly Behaviour[];
+  /** Its tasks have no time limit: the endless ones end when a client cancels them. */
+  readonly isUnlimited: boolean;
+  /** Places of other jobs that it needs results of. */
+  readonly neededJobs: ReadonlySet<number>;
 }
 
 export const VERSION = "1";
@@ -58,10 +62,11 @@ function planJob(
   const often = (chance: number): boolean => random.uniform() < chance;
   const batches: BatchPlan[] = [];
   const behaviours: Behaviour[] = [];
+  const isUnlimited = options.endless > 0 && often(0.3);
   const total = 1 + random.integer(options.tasksMax);
   for (let start = 0; start < total;) {
     const stop = Math.min(total, start + 1 + random.integer(often(0.5) ? total : 5));
-    batches.push(planBatch(options, random, place, earlier, workerNames, start, stop));
+    batches.push(planBatch(options, random, place, earlier, workerNames, start, stop, isUnlimited));
     start = stop;
   }
   for (let task = 0; task < total; task++) behaviours.push(drawBehaviour(options, random));
@@ -75,6 +80,10 @@ function planJob(
     batches,
     tasks: total,
     behaviours,
+    isUnlimited,
+    neededJobs: new Set(
+      batches.flatMap(({ needs }) => needs?.flat().map(({ job }) => job) ?? []).filter((job) => job !== place),
+    ),
   };
 }
 
@@ -95,6 +104,7 @@ function planBatch(
   workerNames: readonly string[],
   start: number,
   stop: number,
+  isUnlimited: boolean,
 ): BatchPlan {
   const often = (chance: number): boolean => random.uniform() < chance;
   const count = stop - start;
@@ -106,7 +116,7 @@ function planBatch(
     options: {
       priority: often(0.3) ? random.integer(5) - 2 : 0,
       retries: often(0.5) ? 2 : 3,
-      timeoutMs: 8000,
+      timeoutMs: isUnlimited ? 0 : 8000,
       volatile: options.volatile && often(0.5),
       resources: options.resources && often(0.4) ? [{ name: "gpu", amount: 1 + random.integer(2) }] : [],
       workers: options.pinning && often(0.4) ? [workerNames[random.integer(workerNames.length)]!] : [],

@@ -74,6 +74,8 @@ export type Trace = (who: string, what: object) => void;
 
 /** Enough for whatever the faults left to run out: leases, grace, rests, timeouts. */
 const SETTLING_MS = 240_000;
+/** After the faults, endless tasks of jobs without a time limit are cancelled. */
+const CANCEL_AFTER_MS = 15_000;
 
 export class World {
   readonly options: Options;
@@ -130,9 +132,9 @@ export class World {
     const { clients } = this.options;
     const chosen = new Set<JobPlan>();
     const add = (plan: JobPlan): void => {
-      for (const { needs } of plan.batches)
-        for (const { job } of needs?.flat() ?? []) if (job !== plan.place) add(this.plans[job]!);
+      if (chosen.has(plan)) return;
       chosen.add(plan);
+      for (const place of plan.neededJobs) add(this.plans[place]!);
     };
     for (const plan of this.plans) if (plan.place % clients === client || (plan.place + client) % 5 === 4) add(plan);
     return [...chosen].toSorted((a, b) => a.place - b.place);
@@ -149,11 +151,7 @@ export class World {
 
   /** Whether another plan needs results of this one. */
   isNeeded(plan: JobPlan): boolean {
-    return this.plans.some(
-      (other) =>
-        other !== plan &&
-        other.batches.some(({ needs }) => needs?.some((list) => list.some(({ job }) => job === plan.place))),
-    );
+    return this.plans.some(({ neededJobs }) => neededJobs.has(plan.place));
   }
 
   /** A thread begins a task. */
@@ -223,6 +221,9 @@ export class World {
     if (this.options.meddling > 0) this.#meddle();
     this.#runUntil(() => false, this.options.faultyMs);
     this.#quieten();
+    this.clock.after(CANCEL_AFTER_MS, () => {
+      for (const client of this.clients) client.cancelEndless();
+    });
     const workMs = this.#workMs();
     this.#runUntil(() => this.clients.every(({ isContent }) => isContent), SETTLING_MS + workMs);
     this.#checkContent();
@@ -290,6 +291,8 @@ export class World {
       case "workerPause":
         worker.pause(true);
         return clock.after(shortOrLongMs, () => worker.pause(false));
+      case "workerForgets":
+        return worker.forget();
       case "schedulerCrash":
         return this.#crash(false);
       case "journalLoss":

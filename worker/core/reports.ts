@@ -19,12 +19,13 @@ export function reportDone(state: WorkerState, hands: readonly HandOut[]): void 
 
 function doneMessage(hands: readonly HandOut[], bytes: number): MessageOf<typeof workerToScheduler, "done"> {
   const results = new Uint8Array(bytes);
+  const ends = new Uint32Array(hands.length);
   let end = 0;
-  const ends = Uint32Array.from(hands, (hand) => {
+  for (const [place, hand] of hands.entries()) {
     results.set(resultOf(hand), end);
-    return (end += resultOf(hand).byteLength);
-  });
-  const took = Uint32Array.from(hands, ({ state }) => (state.name === "done" ? Math.round(state.done.tookUs) : 0));
+    ends[place] = end += resultOf(hand).byteLength;
+  }
+  const took = column(hands, ({ state }) => (state.name === "done" ? Math.round(state.done.tookUs) : 0));
   return { type: "done", job: hands[0]!.job.job, ...columnsOf(hands), took, ends, results };
 }
 
@@ -43,7 +44,7 @@ export function reportFailed(state: WorkerState, { job, task, epoch, attempt, st
 /** First on a connection: who this is and what it still has; then all reports that were not stored. */
 export function introduce(state: WorkerState): void {
   const { protocol, software, name, instance, slots, kinds, resources } = state.identity;
-  const hands = [...state.hands.values()].filter((hand) => hand.state.name !== "dropped");
+  const hands = [...state.hands.values()];
   send(state, {
     type: "register",
     protocol,
@@ -69,37 +70,36 @@ export function introduce(state: WorkerState): void {
 
 /** Renews the leases of all hand-outs. */
 export function heartbeat(state: WorkerState): void {
-  const hands = [...state.hands.values()].filter((hand) => hand.state.name !== "dropped");
+  if (!state.connected) return;
   const { paused, rssBytes } = state;
   // A message names a limited number; a worker that holds more says several.
-  for (const group of hands.length === 0 ? [[]] : pieces(hands))
-    send(state, {
-      type: "heartbeat",
-      jobs: Uint32Array.from(group, ({ job }) => job.job),
-      tasks: Uint32Array.from(group, ({ task }) => task),
-      attempts: Uint32Array.from(group, ({ attempt }) => attempt),
-      paused,
-      rssBytes,
-    });
+  for (const group of state.hands.size === 0 ? [[]] : pieces([...state.hands.values()])) {
+    const { tasks, attempts } = columnsOf(group);
+    send(state, { type: "heartbeat", jobs: column(group, ({ job }) => job.job), tasks, attempts, paused, rssBytes });
+  }
 }
 
 /** Gives hand-outs back unbegun. */
 export function giveBack(state: WorkerState, hands: readonly HandOut[]): void {
-  for (const group of byJob(hands).flatMap((sameJob) => pieces(sameJob)))
-    send(state, {
-      type: "returned",
-      job: group[0]!.job.job,
-      tasks: Uint32Array.from(group, ({ task }) => task),
-      attempts: Uint32Array.from(group, ({ attempt }) => attempt),
-    });
+  for (const group of byJob(hands).flatMap((sameJob) => pieces(sameJob))) {
+    const { tasks, attempts } = columnsOf(group);
+    send(state, { type: "returned", job: group[0]!.job.job, tasks, attempts });
+  }
 }
 
 function columnsOf(hands: readonly HandOut[]): { tasks: Uint32Array; epochs: Uint32Array; attempts: Uint32Array } {
   return {
-    tasks: Uint32Array.from(hands, ({ task }) => task),
-    epochs: Uint32Array.from(hands, ({ epoch }) => epoch),
-    attempts: Uint32Array.from(hands, ({ attempt }) => attempt),
+    tasks: column(hands, ({ task }) => task),
+    epochs: column(hands, ({ epoch }) => epoch),
+    attempts: column(hands, ({ attempt }) => attempt),
   };
+}
+
+/** `Uint32Array.from` with a function costs ten times as much. */
+function column(hands: readonly HandOut[], read: (hand: HandOut) => number): Uint32Array {
+  const values = new Uint32Array(hands.length);
+  for (let place = 0; place < hands.length; place++) values[place] = read(hands[place]!);
+  return values;
 }
 
 function byJob(hands: readonly HandOut[]): HandOut[][] {
