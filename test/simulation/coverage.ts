@@ -4,7 +4,7 @@
  */
 import type { SchedulerEvent } from "../../scheduler/core/events.ts";
 import type { SchedulerState } from "../../scheduler/core/state.ts";
-import { MAY_FOLLOW, TASK_STATES } from "../../scheduler/core/task-state.ts";
+import { MAY_FOLLOW, TASK, TASK_STATES } from "../../scheduler/core/task-state.ts";
 import { leaseKey } from "../../scheduler/core/worker-record.ts";
 import type { WorkerEvent } from "../../worker/core/events.ts";
 import { handKey, type WorkerState } from "../../worker/core/state.ts";
@@ -146,15 +146,12 @@ export type Counts = Record<TableName, Record<string, number>>;
 
 export class Coverage {
   readonly counts: Counts = { tasks: {}, transitions: {}, workers: {}, hands: {} };
-  readonly #before = new Map<number, Uint8Array>();
+  /** State of each task by lease key, as far as it was told. */
+  readonly #states = new Map<number, number>();
+  readonly #watched = new WeakSet<SchedulerState>();
 
   beforeScheduler(state: SchedulerState, event: SchedulerEvent): void {
-    this.#before.clear();
-    for (const [number, { table }] of state.jobs)
-      this.#before.set(
-        number,
-        Uint8Array.from({ length: table.rows }, (_, task) => table.state(task)),
-      );
+    if (!this.#watched.has(state)) this.#watch(state);
     if (event.type === "worker-said") this.#workerSaid(state, event);
     else if (event.type === "client-said") this.#clientSaid(state, event);
     else if (event.type === "worker-closed") {
@@ -166,15 +163,21 @@ export class Coverage {
       for (const worker of state.workers.values()) this.#count("workers", worker.state, "tick");
   }
 
-  afterScheduler(state: SchedulerState): void {
-    for (const [number, before] of this.#before) {
-      const table = state.jobs.get(number)?.table;
-      if (table === undefined) continue;
-      for (let task = 0; task < before.length; task++) {
-        const now = table.state(task);
-        if (now !== before[task]) this.#count("transitions", TASK_STATES[before[task]!]!, TASK_STATES[now]!);
-      }
-    }
+  /** Every transition is told to the story. */
+  #watch(state: SchedulerState): void {
+    this.#watched.add(state);
+    this.#states.clear();
+    const { story } = state;
+    const add = story.add.bind(story);
+    for (const [number, { table }] of state.jobs)
+      for (let task = 0; task < table.rows; task++) this.#states.set(leaseKey(number, task), table.state(task));
+    story.add = (nowMs, job, task, to, attempt, worker) => {
+      add(nowMs, job, task, to, attempt, worker);
+      const key = leaseKey(job, task);
+      const from = this.#states.get(key) ?? (hasNeeds(state, job, task) ? TASK.waiting : TASK.queued);
+      this.#states.set(key, to);
+      this.#count("transitions", TASK_STATES[from]!, TASK_STATES[to]!);
+    };
   }
 
   beforeWorker(state: WorkerState, event: WorkerEvent): void {
@@ -264,6 +267,10 @@ export class Coverage {
     const name = `${row}/${column}`;
     counts[name] = (counts[name] ?? 0) + 1;
   }
+}
+
+function hasNeeds({ jobs }: SchedulerState, job: number, task: number): boolean {
+  return jobs.get(job)?.batches.find(({ stop }) => task < stop)?.needs !== undefined;
 }
 
 export function addCounts(to: Counts, more: Counts): void {

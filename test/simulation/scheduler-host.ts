@@ -3,7 +3,7 @@ import type { ClientToScheduler, SchedulerToClient } from "../../protocol/client
 import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import type { SchedulerCore } from "../../scheduler/core/core.ts";
 import type { SchedulerEffect, SchedulerEvent } from "../../scheduler/core/events.ts";
-import { HEARTBEAT_MS } from "../../scheduler/core/limits.ts";
+import { HEARTBEAT_MS, LOST_AFTER_MS } from "../../scheduler/core/limits.ts";
 import { checkAgreement, checkRestart, checkWhole, LocalChecks } from "./checks.ts";
 import { Disk } from "./disk.ts";
 import { Ledger, must } from "./ledger.ts";
@@ -30,6 +30,8 @@ export class SchedulerHost {
   #snapshotAt = 0;
   /** When this life last saw time pass. */
   #tickedMs = 0;
+  /** When each link last said something, as this life saw it. */
+  readonly #heardMs = new Map<number, number>();
   readonly #world: World;
 
   constructor(world: World) {
@@ -162,6 +164,7 @@ export class SchedulerHost {
     if (event.type === "worker-said" && !this.#workers.has(event.link)) return;
     if (event.type === "client-said" && !this.#clients.has(event.link)) return;
     const core = this.core!;
+    if (event.type === "worker-said") this.#heardMs.set(event.link, world.clock.nowMs);
     world.coverage?.beforeScheduler(core.state, event);
     world.trace?.("scheduler", event);
     this.#checks!.before(event);
@@ -170,7 +173,6 @@ export class SchedulerHost {
     this.#carryOut(effects);
     this.#checks!.step(event);
     if (event.type === "tick") this.#tickedMs = world.clock.nowMs;
-    world.coverage?.afterScheduler(core.state);
   }
 
   /** A worker vanishes with what the scheduler thinks that it holds, also what was still on its way. */
@@ -195,10 +197,7 @@ export class SchedulerHost {
           this.#say(effect.link, effect.message);
           break;
         case "close-worker":
-          if (effect.reason.startsWith("silent")) {
-            const stoodMs = this.#world.clock.nowMs - this.#tickedMs;
-            must(stoodMs < 1500, `worker ${effect.link} is lost because the scheduler stood still`);
-          }
+          if (effect.reason.startsWith("silent")) this.#checkLost(effect.link);
           this.#flushLink(effect.link);
           this.#workers.get(effect.link)?.closeFar();
           this.#workers.delete(effect.link);
@@ -215,6 +214,12 @@ export class SchedulerHost {
           must(effect.code !== "result-differs", effect.message);
       }
     }
+  }
+
+  /** Whoever is lost for its silence was silent while the scheduler was not. */
+  #checkLost(link: number): void {
+    const silentMs = this.#tickedMs - (this.#heardMs.get(link) ?? 0);
+    must(silentMs > LOST_AFTER_MS - 2000, `worker ${link} is lost because the scheduler stood still`);
   }
 
   /** The shell tells the core of each end, also of those that the core asked for. */

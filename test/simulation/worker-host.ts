@@ -339,11 +339,23 @@ export class WorkerHost {
     if (!isLast) this.#begin(slot);
   }
 
+  /** Each result is said at once; what comes within a turn of the event loop is heard together. */
   #report(slot: number): void {
     const thread = this.#threads[slot]!;
     const isLast = thread.place === thread.frame!.tasks.length;
-    if (!isLast && thread.done.length + thread.failed.length < this.#world.options.reportTasks) return;
+    const gathered = thread.done.length + thread.failed.length;
     if (isLast) thread.frame = undefined;
+    if (isLast || gathered >= this.#world.options.reportTasks) return this.#tellEnded(slot);
+    if (gathered > 1) return;
+    this.#world.clock.after(1, () =>
+      this.#soon(() => {
+        if (thread === this.#threads[slot] && thread.done.length + thread.failed.length > 0) this.#tellEnded(slot);
+      }),
+    );
+  }
+
+  #tellEnded(slot: number): void {
+    const thread = this.#threads[slot]!;
     const { done, failed } = thread;
     thread.done = [];
     thread.failed = [];
