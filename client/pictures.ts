@@ -1,8 +1,8 @@
 /** Draws the maps of a file into a folder: every map, a sheet for each measure, and a delay scan. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { asPeError } from "../common/errors.ts";
 import { writeDurably } from "../data/durable.ts";
+import { makeFolders } from "../data/folders.ts";
 import type { Measure } from "../data/maps.ts";
 import { readMaps, type Maps } from "../data/maps.ts";
 import { svgToPng } from "../plot/index.ts";
@@ -26,7 +26,7 @@ const SCAN_DELAYS_MIN = 3;
  * @throws {PeError} `PE_OUTPUT_UNWRITABLE`, `PE_DISK_FULL`, `PE_MAPS_UNREADABLE`
  */
 export async function drawMaps(path: string, folder: string, options: PicturesOptions): Promise<string[]> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+  await makeFolders(folder).catch((error: unknown) => {
     throw asPeError(error, "PE_OUTPUT_UNWRITABLE", `Cannot make the folder "${folder}" for pictures`);
   });
   const maps = await readMaps(path);

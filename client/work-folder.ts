@@ -7,10 +7,11 @@
  *   line that is torn or altered is a task that is not finished.
  */
 import { hash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rm, rmdir, type FileHandle } from "node:fs/promises";
+import { open, readdir, readFile, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { asPeError } from "../common/errors.ts";
 import { writeDurably } from "../data/durable.ts";
+import { makeFolders } from "../data/folders.ts";
 import { readPart, readPartSlice, writePart } from "../data/part-folder.ts";
 import type { Job, TaskResult } from "../tasks/kind.ts";
 
@@ -41,8 +42,8 @@ export async function openWorkFolder(output: string, job: Job<unknown> & { manif
   const partsFolder = join(path, "parts");
   const jobFolder = join(path, job.id);
   try {
-    // One level at a time: a recursive call never returns where the system denies that the parent exists (/proc).
-    for (const folder of [path, partsFolder, jobFolder]) await makeFolder(folder);
+    await makeFolders(partsFolder);
+    await makeFolders(jobFolder);
     await writeDurably(join(jobFolder, "manifest.json"), new TextEncoder().encode(JSON.stringify(job.manifest)));
     const finished = await readFinished(join(jobFolder, "finished.jsonl"), partsFolder, job.taskCount);
     // Lines of parts that are gone, and a torn last line, are left out of the file that goes on.
@@ -67,12 +68,6 @@ export async function openWorkFolder(output: string, job: Job<unknown> & { manif
   } catch (error) {
     throw asPeError(error, "PE_OUTPUT_UNWRITABLE", `Cannot keep intermediate results in "${path}"`);
   }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error;
-  });
 }
 
 const CHECK_DIGITS = 16;

@@ -3,17 +3,18 @@
  * a torn or altered part is as good as none.
  */
 import { hash } from "node:crypto";
-import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
+import { open, readFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { PeError } from "../common/errors.ts";
 import { writeDurably } from "./durable.ts";
+import { makeFolders } from "./folders.ts";
 
 const HASH_BYTES = 32;
 const NAME_PATTERN = /^[a-z0-9][a-z0-9.-]{0,127}$/;
 
 /** Durable when it returns. @throws {PeError} `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE` */
 export async function writePart(folder: string, name: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   await writeDurably(partPath(folder, name), Buffer.concat([bytes, digest(bytes)]));
 }
 

@@ -1,7 +1,8 @@
 /** What the journal needs of a file system; tests give one that fails. */
 import { constants } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { makeFolders } from "../../data/folders.ts";
 
 export interface JournalFile {
   /** Writes from `offset` of `bytes` at `position` of the file; fewer bytes than asked may be written. */
@@ -27,7 +28,7 @@ export interface JournalFiles {
 
 export const realFiles: JournalFiles = {
   async makeFolder(folder) {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolders(folder, 0o700);
   },
   list: (folder) => readdir(folder),
   read: (path) => readFile(path),

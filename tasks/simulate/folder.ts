@@ -6,11 +6,12 @@
  * without it, or that no longer fits it, is computed again.
  */
 import { hash, randomBytes } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { PeError } from "../../common/errors.ts";
 import { asWriteError, writeDurably } from "../../data/durable.ts";
+import { makeFolders } from "../../data/folders.ts";
 import { sha256OfFile } from "../../data/hash.ts";
 import { parse } from "../parse.ts";
 import { MODELS } from "./models.ts";
@@ -55,7 +56,7 @@ export async function claimFolder(folder: string, simulation: Simulation): Promi
   await assertFolderFree(folder, simulation);
   if (await isClaimed(folder, simulation)) return;
   try {
-    await mkdir(join(folder, MARKERS), { recursive: true });
+    await makeFolders(join(folder, MARKERS));
     await createWhole(join(folder, CLAIM), claimText(simulation), join(folder, MARKERS));
   } catch (error) {
     throw asWriteError(error, folder);
