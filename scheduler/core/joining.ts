@@ -3,7 +3,7 @@ import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { batchOf, type Job } from "./job.ts";
-import { adopt, endLease, leaseOf, tellDrop } from "./leases.ts";
+import { adopt, endLease, leaseOf, reserve, tellDrop } from "./leases.ts";
 import { HEARTBEAT_MS, NAME_FREE_AFTER_MS, VANISHED_MAX, WORKERS_MAX } from "./limits.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
 import { accuse, acquit, isSpent } from "./suspects.ts";
@@ -88,6 +88,7 @@ function replace(state: SchedulerState, before: WorkerRecord, worker: WorkerReco
     worker.leases.set(key, lease);
     worker.unconfirmed.add(key);
     lease.job.table.setOwner(lease.task, worker.link);
+    if (lease.job.table.deaths(lease.task) > 0) reserve(state, worker);
   }
   worker.outstandingUs = before.outstandingUs;
   for (const [name, amount] of before.taken) worker.taken.set(name, amount);
@@ -132,18 +133,12 @@ function keep(
     worker.unconfirmed.delete(leaseKey(job.job, task));
     return true;
   }
-  if (!isFree(state, job, task, epoch, attempt)) return false;
+  // A task is a pure function: whichever hand-out of it goes on, nobody else may have it, and its failure counts once.
+  if (job.table.state(task) !== TASK.queued || isSpent(state, job, task, { epoch, attempt })) return false;
   // What it runs although it was told to drop it may have given its place to another.
   if (resourceRoom(worker, batchOf(job, task)) < 1) return false;
   adopt(state, worker, job, task, epoch, attempt);
   return true;
-}
-
-/** Whether a hand-out may go on: its task is queued, and this life has handed out nothing newer of it. */
-function isFree(state: SchedulerState, job: Job, task: number, epoch: number, attempt: number): boolean {
-  const { table } = job;
-  if (table.state(task) !== TASK.queued || isSpent(state, job, task, { epoch, attempt })) return false;
-  return epoch === state.epoch ? table.attempt(task) === attempt : table.attempt(task) === 0;
 }
 
 /** It has named all it holds: the rest is lost. */

@@ -132,7 +132,7 @@ export class ClientHost {
     const { plan } = submission;
     const random = this.#random;
     const some = Uint32Array.from({ length: 1 + random.integer(3) }, () => random.integer(plan.tasks));
-    switch (random.integer(12)) {
+    switch (random.integer(14)) {
       case 0:
         this.#world.meddled.add(plan.place);
         return this.#ask({ type: "cancel", job, tasks: undefined });
@@ -152,10 +152,18 @@ export class ClientHost {
       case 7:
         if (this.#world.isNeeded(plan)) return;
         return this.#ask({ type: "release", job }, (answer) => {
-          if (answer.type === "ok") this.#resubmit(submission);
+          if (answer.type !== "ok") return;
+          submission.number = undefined;
+          submission.isWatched = false;
+          this.#world.clock.after(this.#random.uniform() * 3000, () => this.#resubmit(submission));
         });
       case 8:
         return this.#ask({ type: "find", id: plan.id });
+      case 12:
+      case 13:
+        this.#world.meddled.add(plan.place);
+        this.#ask({ type: "cancel", job, tasks: some });
+        return this.#ask({ type: "retry", job, tasks: undefined });
       case 9:
         this.#ask({ type: "status" });
         return this.#ask({ type: "story", job, task: some[0]! });
@@ -199,11 +207,7 @@ export class ClientHost {
     const { scheduler, clock } = this.#world;
     if (!scheduler.isUp || scheduler.isFrozen)
       return clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect());
-    const connection = new Connection<ClientToScheduler, SchedulerToClient>(
-      this.#world.nextLink(),
-      clock,
-      this.#world.delayMs,
-    );
+    const connection = this.#world.connect<ClientToScheduler, SchedulerToClient>();
     this.#connection = connection;
     scheduler.acceptClient(connection);
     connection.down.deliver = (messages) => {
@@ -248,14 +252,29 @@ export class ClientHost {
   #submit(place: number): void {
     const submission = this.submissions[place];
     if (submission === undefined || this.#isReleasing) return;
-    this.#open(submission, () => this.#submit(place + 1));
+    const next = (): void => this.#submit(place + 1);
+    if (this.#random.uniform() < 0.4) this.#attach(submission, next);
+    else this.#open(submission, next);
   }
 
   /** Released: by nobody it knows, or by itself. */
   #resubmit(submission: Submission): void {
     submission.number = undefined;
     submission.isWatched = false;
-    if (!this.#isReleasing) this.#open(submission, () => undefined);
+    if (this.#isReleasing || this.#connection === undefined) return;
+    this.#open(submission, () => undefined);
+    this.#flush();
+  }
+
+  /** A client that knows that all was said already only watches. */
+  #attach(submission: Submission, onAppended: () => void): void {
+    this.#ask({ type: "find", id: submission.plan.id }, (answer) => {
+      must(answer.type === "found", "a find is not answered");
+      if (answer.job?.sealed !== true) return this.#open(submission, onAppended);
+      submission.number = answer.job.job;
+      this.#watch(submission);
+      onAppended();
+    });
   }
 
   #open(submission: Submission, onAppended: () => void): void {

@@ -122,6 +122,9 @@ export const TABLES = {
     rows: HAND_STATES,
     columns: HAND_EVENTS,
     impossible: {
+      "line/assign": "when a task is handed out anew, a drop goes ahead of it",
+      "frame/assign": "as above",
+      "done/assign": "as above",
       "line/stored": "only reports are stored",
       "line/ended": "has not begun",
       "frame/stored": "only reports are stored",

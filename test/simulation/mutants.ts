@@ -99,6 +99,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
+    name: "a worker that runs a suspected task gets more work when it comes back",
+    file: "scheduler/core/joining.ts",
+    find: "if (lease.job.table.deaths(lease.task) > 0) reserve(state, worker);",
+    replace: "",
+  },
+  {
     name: "a silent worker is never lost",
     file: "scheduler/core/liveness.ts",
     find: "if (silentMs > LOST_AFTER_MS)",
@@ -155,19 +161,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a failure that is told again counts again",
     file: "scheduler/core/joining.ts",
-    find: "|| isSpent(state, job, task, { epoch, attempt })) return false;",
-    replace: ") return false;",
-  },
-  {
-    name: "a hand-out is adopted although a newer one was made",
-    file: "scheduler/core/joining.ts",
-    find: "return epoch === state.epoch ? table.attempt(task) === attempt : table.attempt(task) === 0;",
-    replace: "return true;",
+    find: "|| isSpent(state, job, task, { epoch, attempt }))",
+    replace: ")",
   },
   {
     name: "a hand-out is adopted although its task is not queued",
     file: "scheduler/core/joining.ts",
-    find: "if (table.state(task) !== TASK.queued ||",
+    find: "if (job.table.state(task) !== TASK.queued ||",
     replace: "if (",
   },
   {
@@ -287,8 +287,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the worker does not repeat reports on a new connection",
     file: "worker/core/reports.ts",
-    find: 'hands.filter((hand) => hand.state.name === "done"),',
-    replace: "[],",
+    find: 'hands.filter((hand) => hand.state.name === "done")',
+    replace: "[]",
   },
   {
     name: "the worker mixes inputs of two attempts",

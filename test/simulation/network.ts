@@ -12,17 +12,20 @@ class Direction<Message> {
   isBlocked = false;
   readonly #clock: Clock;
   readonly #delayMs: () => number;
+  readonly #splits: boolean;
   #lastMs = 0;
   #stuck: (() => void)[] = [];
   #isCut = false;
 
-  constructor(clock: Clock, delayMs: () => number) {
+  constructor(clock: Clock, delayMs: () => number, splits: boolean) {
     this.#clock = clock;
     this.#delayMs = delayMs;
+    this.#splits = splits;
   }
 
   send(messages: readonly Message[]): void {
-    this.#carry(() => this.deliver?.(messages));
+    if (!this.#splits) return this.#carry(() => this.deliver?.(messages));
+    for (const message of messages) this.#carry(() => this.deliver?.([message]));
   }
 
   close(): void {
@@ -61,10 +64,10 @@ export class Connection<Up, Down> {
   #nearOpen = true;
   #farOpen = true;
 
-  constructor(link: number, clock: Clock, delayMs: () => number) {
+  constructor(link: number, clock: Clock, delayMs: () => number, splits: boolean) {
     this.link = link;
-    this.up = new Direction(clock, delayMs);
-    this.down = new Direction(clock, delayMs);
+    this.up = new Direction(clock, delayMs, splits);
+    this.down = new Direction(clock, delayMs, splits);
   }
 
   /** The side that connected ends it. */

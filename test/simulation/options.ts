@@ -43,6 +43,8 @@ export interface Options {
   readonly hasCodec: boolean;
   /** Records between snapshots; 0 is none. */
   readonly snapshotEvery: number;
+  /** Messages of a frame may come one by one. */
+  readonly splitsFrames: boolean;
   /** Results that a thread gathers before it reports. */
   readonly reportTasks: number;
   /** Shares of tasks that do not simply end well. */
@@ -85,7 +87,7 @@ export function drawOptions(seed: number, isCalm = false): Options {
     workerForgets: 2,
     schedulerCrash: 4,
     schedulerFreeze: 3,
-    journalLoss: often(0.1) ? 1.5 : 0,
+    journalLoss: often(0.2) ? 4 : 0,
     clientLeave: 4,
   };
   const rates = Object.fromEntries(FAULTS.map((fault) => [fault, share(most[fault])])) as Record<Fault, number>;
@@ -107,6 +109,7 @@ export function drawOptions(seed: number, isCalm = false): Options {
     rates,
     hasCodec: seed % 10 === 3,
     snapshotEvery: often(0.5) ? between(3, 60) : 0,
+    splitsFrames: often(0.2),
     reportTasks: often(0.5) ? 1 : between(2, 12),
     flaky: share(0.3),
     failing: share(0.1),

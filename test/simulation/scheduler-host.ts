@@ -27,6 +27,7 @@ export class SchedulerHost {
   readonly #workers = new Map<number, WorkerConnection>();
   readonly #clients = new Map<number, ClientConnection>();
   readonly #outbox = new Map<number, (SchedulerToWorker | SchedulerToClient)[]>();
+  #onTorn: (() => void) | undefined;
   #snapshotAt = 0;
   /** When this life last saw time pass. */
   #tickedMs = 0;
@@ -86,6 +87,11 @@ export class SchedulerHost {
     for (const connection of [...this.#workers.values(), ...this.#clients.values()]) connection.closeFar();
     this.#workers.clear();
     this.#clients.clear();
+  }
+
+  /** Calls back when a step leaves several records that are not durable. */
+  crashWhenTorn(crash: (() => void) | undefined): void {
+    this.#onTorn = crash;
   }
 
   freeze(): void {
@@ -149,12 +155,14 @@ export class SchedulerHost {
   /** One turn of the event loop. */
   #steps(events: readonly SchedulerEvent[]): void {
     const life = this.#life;
+    const written = this.disk.records.length;
     for (const event of events) {
       if (life !== this.#life) return;
       this.#step(event);
     }
     this.#flush();
     this.#takeSnapshot();
+    this.#tear(written);
   }
 
   #step(event: SchedulerEvent): void {
@@ -211,7 +219,7 @@ export class SchedulerHost {
           break;
         case "alarm":
           this.alarms++;
-          must(effect.code !== "result-differs", effect.message);
+          must(effect.code !== "result-differs" || this.#journalsLost > 0, effect.message);
       }
     }
   }
@@ -254,6 +262,13 @@ export class SchedulerHost {
     const worker = this.#workers.get(link);
     if (worker !== undefined) worker.down.send(codec.toWorker(messages as SchedulerToWorker[]));
     else this.#clients.get(link)?.down.send(codec.toClient(messages as SchedulerToClient[]));
+  }
+
+  #tear(written: number): void {
+    const crash = this.#onTorn;
+    if (crash === undefined || this.disk.records.length < written + 2) return;
+    this.#onTorn = undefined;
+    this.#world.clock.after(0, crash);
   }
 
   /** When all is durable, now and then: a snapshot restores what the live state holds. */

@@ -205,7 +205,7 @@ export class WorkerHost {
     if (life !== this.#life || this.#connection !== undefined) return;
     if (!scheduler.isUp || scheduler.isFrozen || this.isPartitioned || this.isFrozen)
       return clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect(life));
-    const connection: Link = new Connection(this.#world.nextLink(), clock, this.#world.delayMs);
+    const connection: Link = this.#world.connect();
     this.#connection = connection;
     this.#world.connected(connection.link, (hit) => {
       if (life !== this.#life) return hit();

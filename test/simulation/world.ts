@@ -25,6 +25,7 @@ import { ClientHost } from "./client-host.ts";
 import { Clock } from "./clock.ts";
 import type { Coverage } from "./coverage.ts";
 import { must } from "./ledger.ts";
+import { Connection } from "./network.ts";
 import { FAULTS, type Fault, type Options } from "./options.ts";
 import { SchedulerHost } from "./scheduler-host.ts";
 import { WorkerHost } from "./worker-host.ts";
@@ -145,8 +146,8 @@ export class World {
     return delayMs + this.random.uniform() * delaySpreadMs;
   };
 
-  nextLink(): number {
-    return ++this.#link;
+  connect<Up, Down>(): Connection<Up, Down> {
+    return new Connection(++this.#link, this.clock, this.delayMs, this.options.splitsFrames);
   }
 
   /** Whether another plan needs results of this one. */
@@ -307,6 +308,13 @@ export class World {
 
   #crash(losesJournal: boolean): void {
     if (!this.scheduler.isUp) return;
+    // Half of the crashes come when several records are on their way to the disk, and some of them get there.
+    if (!losesJournal && this.random.uniform() < 0.5) return this.scheduler.crashWhenTorn(() => this.#crashNow(false));
+    this.#crashNow(losesJournal);
+  }
+
+  #crashNow(losesJournal: boolean): void {
+    if (!this.scheduler.isUp) return;
     const kept = this.random.uniform() < 0.5 ? 0 : this.random.uniform() * 1.2;
     this.scheduler.crash(Math.min(kept, 1), losesJournal);
     this.clock.after(this.random.uniform() * 4000, () => {
@@ -326,6 +334,7 @@ export class World {
   #quieten(): void {
     this.trace?.("world", { fault: "none any more" });
     this.#isQuiet = true;
+    this.scheduler.crashWhenTorn(undefined);
     if (!this.scheduler.isUp) this.scheduler.start();
     this.scheduler.thaw();
     for (const worker of this.workers) {

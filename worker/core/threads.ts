@@ -85,6 +85,8 @@ function takeFromFrame(
 const MEAN_WEIGHT = 0.2;
 
 function learn(state: WorkerState, job: number, tookUs: number): void {
+  // Of a job that was forgotten nothing is kept.
+  if (!state.jobs.has(job)) return;
   const before = state.tookUs.get(job);
   state.tookUs.set(job, before === undefined ? tookUs : before + MEAN_WEIGHT * (tookUs - before));
 }
