@@ -8,7 +8,7 @@ import type { MapSource } from "../data/maps.ts";
 import { publishMaps, type Published } from "../data/maps.ts";
 import { KERNEL_VERSION } from "../kernel/index.ts";
 import { planPe, type PeJob, type PeRequest } from "../tasks/pe/plan.ts";
-import { reducePe, type ReducedJob, type TaskEnd } from "../tasks/pe/reduce.ts";
+import { mapKeys, reducePe, type ReducedJob, type TaskEnd } from "../tasks/pe/reduce.ts";
 import type { PeSummary } from "../tasks/pe/run.ts";
 import { createWorkerPool } from "../worker/pool.ts";
 import { runOnBarePool } from "./bare-pool.ts";
@@ -28,6 +28,8 @@ export interface MapJobOptions extends PeRequest {
   readonly signal?: AbortSignal;
   onPlan?(job: PeJob, finishedBefore: number): void;
   onProgress?(progress: MapJobProgress): void;
+  /** All is computed; the maps are written and verified next. */
+  onPublish?(maps: number): void;
 }
 
 export interface MapJobProgress {
@@ -60,11 +62,12 @@ export async function computeMaps(options: MapJobOptions): Promise<MapJobReport>
     try {
       const computed = await compute(job, work, options);
       const reduceStartMs = performance.now();
+      options.onPublish?.(mapKeys(job.manifest).length);
       const { reduced, published } = await publish(job, work, source, computed.ends, options);
       const publishMs = performance.now() - reduceStartMs;
       await work.remove();
       const timing = { wallMs: performance.now() - startMs, planMs, computeMs: computed.wallMs, publishMs };
-      return await buildReport({ job, output: options.output, reduced, published, computed, timing });
+      return await buildReport({ job, output: options.output, source, reduced, published, computed, timing });
     } finally {
       await work.close();
     }
@@ -77,6 +80,8 @@ export async function computeMaps(options: MapJobOptions): Promise<MapJobReport>
 export interface ComputedJob {
   readonly ends: readonly TaskEnd[];
   readonly summaries: readonly PeSummary[];
+  /** Series computed by this run. */
+  readonly seriesNow: number;
   readonly finishedBefore: number;
   readonly threads: number;
   readonly wallMs: number;
@@ -132,6 +137,7 @@ async function compute(job: PeJob, work: WorkFolder, options: MapJobOptions): Pr
   return {
     ends: Array.from({ length: job.taskCount }, (_, index) => ends.get(index)!),
     summaries,
+    seriesNow: seriesDone - before.series,
     finishedBefore: before.tasks,
     threads,
     wallMs: performance.now() - startMs,

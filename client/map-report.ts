@@ -3,7 +3,7 @@ import { basename, dirname, extname, join, relative } from "node:path";
 import type { ErrorRecord } from "../common/errors.ts";
 import { formatList, formatRanges, rangesCount } from "../common/ranges.ts";
 import { writeDurably } from "../data/durable.ts";
-import type { CellConflict, Published } from "../data/maps.ts";
+import type { CellConflict, MapSource, Published } from "../data/maps.ts";
 import { readMaps } from "../data/maps.ts";
 import type { PeJob } from "../tasks/pe/plan.ts";
 import type { ReducedJob } from "../tasks/pe/reduce.ts";
@@ -36,8 +36,10 @@ export interface MapJobReport {
   readonly delays: readonly number[];
   readonly measures: readonly string[];
   readonly shards: string;
-  /** Series of this job, by what became of them. */
-  readonly series: { readonly computed: number; readonly withoutValue: number };
+  /** Series read for this job, and those that this run computed: an interrupted one has computed some before. */
+  readonly series: { readonly computed: number; readonly now: number };
+  /** Cells that this job fills, by what became of them. */
+  readonly jobCells: { readonly withValue: number; readonly withReason: number };
   /** Cells of the grid that no series of the whole input fills; known only when the job covers all of it. */
   readonly emptyCells?: number;
   readonly maps: readonly MapSummary[];
@@ -60,6 +62,8 @@ export interface MapJobReport {
 export interface JobParts {
   readonly job: PeJob;
   readonly output: string;
+  /** The input as the maps file knows it. */
+  readonly source: MapSource;
   readonly reduced: ReducedJob;
   readonly published: Published;
   readonly computed: ComputedJob;
@@ -69,6 +73,7 @@ export interface JobParts {
 export async function buildReport({
   job,
   output,
+  source: known,
   reduced,
   published,
   computed,
@@ -81,7 +86,7 @@ export async function buildReport({
   return {
     job: job.id,
     output,
-    input: { root: source.root, files: source.files.length, digest: source.digest },
+    input: { root: inputName(job), files: source.files.length, digest: known.digest },
     grid: [grid.xSize, grid.ySize],
     samples: common.length,
     orders: common.orders,
@@ -90,8 +95,9 @@ export async function buildReport({
     shards: formatRanges(shards),
     series: {
       computed: computed.summaries.reduce((sum, { series }) => sum + series, 0),
-      withoutValue: reduced.seriesWithoutValue,
+      now: computed.seriesNow,
     },
+    jobCells: { withValue: reduced.cellsWithValue, withReason: reduced.cellsWithReason },
     ...(coversAll && { emptyCells }),
     maps: await summariseMaps(output, published),
     problems,
@@ -127,6 +133,11 @@ function describeConflict({ x, y, shards }: CellConflict): ErrorRecord {
   const names = shards.map((name) => `"${name}"`).join(" and ");
   const message = `Cannot fill cell (${x}, ${y}): series of ${names} claim it; give each series its own x_index and y_index`;
   return { code: "PE_CELL_CONFLICT", message, details: { x, y } };
+}
+
+/** A folder by its path, a single file by its own. */
+export function inputName({ manifest: { source } }: PeJob): string {
+  return source.files.length === 1 ? source.files[0]!.path : source.root;
 }
 
 function sumOf({ summaries }: ComputedJob, time: "readMs" | "decodeMs" | "computeMs"): number {
@@ -170,12 +181,13 @@ export async function writeReport(report: MapJobReport, pictures: readonly strin
 
 /** The few lines a person wants at the end of a run. */
 export function reportText(report: MapJobReport, files: readonly string[]): string {
-  const { series, maps, wallMs, problems, output } = report;
-  const perSecond = Math.round((series.computed / Math.max(1, wallMs.compute)) * 1000);
+  const { series, jobCells, maps, wallMs, problems, output } = report;
   const lines = [
     `${maps.length} maps of ${report.grid[0]} x ${report.grid[1]} cells in ${output}`,
-    `${series.computed} series in ${(wallMs.total / 1000).toFixed(1)} s on ${report.threads} threads (${perSecond} series/s)` +
-      (series.withoutValue === 0 ? "" : `, ${series.withoutValue} without a value`),
+    `${series.computed} series in ${(wallMs.total / 1000).toFixed(1)} s; ${computing(report)}`,
+    ...(jobCells.withReason === 0
+      ? []
+      : [`${jobCells.withValue} cells have values, ${jobCells.withReason} a reason instead`]),
     ...problems.slice(0, PROBLEMS_SHOWN_MAX).map(({ code, message }) => `problem: ${message} [${code}]`),
     ...(problems.length > PROBLEMS_SHOWN_MAX
       ? [`and ${problems.length - PROBLEMS_SHOWN_MAX} more problems: see ${reportPath(output, "md")}`]
@@ -183,6 +195,12 @@ export function reportText(report: MapJobReport, files: readonly string[]): stri
     ...files.map((path) => `wrote ${path}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function computing({ series, wallMs, threads }: MapJobReport): string {
+  if (series.now === 0) return "all of them were computed before";
+  const perSecond = Math.round((series.now / Math.max(1, wallMs.compute)) * 1000);
+  return `${series.now} computed now at ${perSecond} series/s on ${threads} threads`;
 }
 
 function reportPage(report: MapJobReport, pictures: readonly string[]): string {
@@ -195,11 +213,11 @@ function reportPage(report: MapJobReport, pictures: readonly string[]): string {
     "## Maps",
     mapsTable(report.maps),
     report.problems.length === 0 ? "" : `## Problems\n\n${problemsList(report.problems)}`,
-    pictures.length === 0
-      ? ""
-      : `## Pictures\n\n${pictures.map((path) => `![](<${relative(folder, path)}>)`).join("\n")}`,
     "## Time",
     timeTable(report),
+    pictures.length === 0
+      ? ""
+      : `## Pictures\n\n${pictures.map((path) => `![${basename(path, ".png")}](<${relative(folder, path)}>)`).join("\n")}`,
   ]
     .filter((section) => section !== "")
     .join("\n\n")
@@ -215,6 +233,7 @@ function facts({
   measures,
   shards,
   series,
+  jobCells,
   emptyCells,
   tasks,
 }: MapJobReport): string {
@@ -222,7 +241,8 @@ function facts({
     `- Input: ${input.root}, ${input.files} files (digest \`${input.digest.slice(0, 16)}\`), shards ${shards}`,
     `- Grid: ${grid[0]} x ${grid[1]} cells` +
       (emptyCells === undefined ? "" : `, ${emptyCells} of them without a series`),
-    `- Series: ${series.computed} of ${samples} samples computed, ${series.withoutValue} of them without a value`,
+    `- Series: ${series.computed} of ${samples} samples`,
+    `- Cells of this job: ${jobCells.withValue} with values, ${jobCells.withReason} with a reason instead`,
     `- Orders ${formatList(orders)}, delays ${formatList(delays)}, measures ${measures.join(", ")}`,
     `- Tasks: ${tasks.total}, ${tasks.finishedBefore} finished by an earlier run, ${tasks.failed} failed`,
   ].join("\n");
@@ -241,7 +261,8 @@ function problemsList(problems: readonly ErrorRecord[]): string {
   return problems.map(({ code, message }) => `- ${message} (${code})`).join("\n");
 }
 
-function timeTable({ wallMs, threadMs, threads, series }: MapJobReport): string {
+function timeTable(report: MapJobReport): string {
+  const { wallMs, threadMs, threads } = report;
   const row = (what: string, ms: number): string => `| ${what} | ${(ms / 1000).toFixed(2)} |`;
   return [
     `| seconds, ${threads} threads | |`,
@@ -253,6 +274,6 @@ function timeTable({ wallMs, threadMs, threads, series }: MapJobReport): string 
     row("– threads: maps", threadMs.compute),
     row("reduce, write, verify", wallMs.publish),
     row("total (wall)", wallMs.total),
-    `\n${Math.round((series.computed / Math.max(1, wallMs.total)) * 1000)} series/s over the whole run.`,
+    `\n${computing(report)}.`,
   ].join("\n");
 }

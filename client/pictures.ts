@@ -1,6 +1,7 @@
 /** Draws the maps of a file into a folder: every map, a sheet for each measure, and a delay scan. */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { asPeError } from "../common/errors.ts";
+import { asPeError, PeError } from "../common/errors.ts";
 import { writeDurably } from "../data/durable.ts";
 import { makeFolders } from "../data/folders.ts";
 import type { Measure } from "../data/maps.ts";
@@ -13,6 +14,7 @@ export interface PicturesOptions extends FigureOptions {
   readonly names: readonly string[];
   /** Cell of the delay scan; the cell of least entropy by default. */
   readonly scan?: { readonly x: number; readonly y: number };
+  readonly signal?: AbortSignal;
   onDrawn?(done: number, total: number, name: string): void;
 }
 
@@ -26,23 +28,39 @@ const SCAN_DELAYS_MIN = 3;
  * @throws {PeError} `PE_OUTPUT_UNWRITABLE`, `PE_DISK_FULL`, `PE_MAPS_UNREADABLE`
  */
 export async function drawMaps(path: string, folder: string, options: PicturesOptions): Promise<string[]> {
-  await makeFolders(folder).catch((error: unknown) => {
-    throw asPeError(error, "PE_OUTPUT_UNWRITABLE", `Cannot make the folder "${folder}" for pictures`);
-  });
+  await makePicturesFolder(folder);
   const maps = await readMaps(path);
   try {
     const pictures = [...sheets(maps, options), ...scans(maps, options), ...singles(maps, options)];
     const written: string[] = [];
     for (const [done, { name, draw }] of pictures.entries()) {
+      if (options.signal?.aborted === true) throw stopped(written.length, pictures.length, path);
       const file = join(folder, `${name}.png`);
       await writeDurably(file, svgToPng(draw(), { scale: 2 }));
       written.push(file);
+      // Drawing holds the thread: without a turn of the loop no signal would be heard.
+      await new Promise((resolve) => setImmediate(resolve));
       options.onDrawn?.(done + 1, pictures.length, name);
     }
     return written;
   } finally {
     maps.close();
   }
+}
+
+/** @throws {PeError} `PE_OUTPUT_UNWRITABLE`, `PE_DISK_FULL` */
+export async function makePicturesFolder(folder: string): Promise<void> {
+  try {
+    await makeFolders(folder);
+    if (!(await stat(folder)).isDirectory()) throw new Error("there is a file of this name");
+  } catch (error) {
+    throw asPeError(error, "PE_OUTPUT_UNWRITABLE", `Cannot make the folder "${folder}" for pictures`);
+  }
+}
+
+function stopped(done: number, pictures: number, maps: string): PeError {
+  const message = `Stopped after ${done} of ${pictures} pictures; the maps are in "${maps}": draw with pe-client plot`;
+  return new PeError("PE_INTERRUPTED", message, { details: { done, pictures } });
 }
 
 interface Picture {
@@ -58,12 +76,28 @@ function sheets(maps: Maps, options: PicturesOptions): Picture[] {
   return measuresOf(maps, options.names).flatMap((measure) => {
     const names = namesOf(maps, options.names, measure);
     const count = Math.ceil(names.length / SHEET_MAPS_MAX);
+    // All sheets of a measure share their colours, like the maps of one sheet.
+    const range = options.range ?? extentOf(maps, names);
     return Array.from({ length: count }, (_, index) => ({
       name: `sheet_${measure}${count === 1 ? "" : `_${index + 1}`}`,
       draw: () =>
-        sheetFigure(maps, measure, names.slice(index * SHEET_MAPS_MAX, (index + 1) * SHEET_MAPS_MAX), options),
+        sheetFigure(maps, measure, names.slice(index * SHEET_MAPS_MAX, (index + 1) * SHEET_MAPS_MAX), {
+          ...options,
+          ...(range !== undefined && { range }),
+        }),
     }));
   });
+}
+
+/** Least and greatest value of some maps; undefined where they have no two. */
+function extentOf(maps: Maps, names: readonly string[]): { min: number; max: number } | undefined {
+  let [min, max] = [Infinity, -Infinity];
+  for (const name of names)
+    for (const value of maps.values(name)) {
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+  return min < max ? { min, max } : undefined;
 }
 
 function scans(maps: Maps, options: PicturesOptions): Picture[] {

@@ -20,6 +20,8 @@ export interface SimulationOptions {
 export interface SimulationReport {
   readonly output: string;
   readonly shards: number;
+  /** Of them, those that were there already. */
+  readonly reused: number;
   readonly series: number;
   readonly bytes: number;
   readonly wallMs: number;
@@ -70,6 +72,7 @@ export async function simulateShards(
   return {
     output: job.output,
     shards: job.taskCount,
+    reused: summaries.filter(({ reused }) => reused).length,
     series: job.seriesCount,
     bytes: summaries.reduce((sum, { bytes }) => sum + bytes, 0),
     wallMs: Math.round(performance.now() - startMs),

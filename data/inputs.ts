@@ -134,6 +134,11 @@ async function isMaps(file: InputFile): Promise<boolean> {
   }
 }
 
+/** Whether a file is there and begins as HDF5 does. */
+export async function isHdf5File(path: string): Promise<boolean> {
+  return await startsWith(path, HDF5_SIGNATURE).catch(() => false);
+}
+
 async function startsWith(path: string, signature: Buffer): Promise<boolean> {
   const file = await open(path, "r");
   try {

@@ -61,14 +61,18 @@ function checkUpdate({ xSize, ySize, owners, coordinates, source, maps }: MapsUp
 
 function checkSameOrigin(path: string, map: MapInfo, { source, kernel }: Origins): void {
   if (map.sourceDigest === undefined)
-    throw conflict(path, `map ${map.name} does not say which input it comes from; replace it or name another output`, {
-      map: map.name,
-    });
+    throw conflict(
+      path,
+      `map ${map.name} does not say which input it comes from; replace it (--replace) or name another output`,
+      {
+        map: map.name,
+      },
+    );
   if (map.sourceDigest !== source.digest)
     throw conflict(
       path,
       `map ${map.name} comes from input ${short(map.sourceDigest)}, this is input ${short(source.digest)}; ` +
-        "replace it or name another output",
+        "replace it (--replace) or name another output",
       { map: map.name, stored: map.sourceDigest, given: source.digest },
     );
   const stored = map.attributes.get("kernel");
@@ -76,7 +80,7 @@ function checkSameOrigin(path: string, map: MapInfo, { source, kernel }: Origins
     throw conflict(
       path,
       `map ${map.name} was computed by kernel ${stored ?? "unknown"}, this is kernel ${kernel}; ` +
-        "compute all of it anew with replace, or name another output",
+        "compute all of it anew with --replace, or name another output",
       { map: map.name, stored, given: kernel },
     );
 }

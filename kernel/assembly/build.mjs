@@ -31,4 +31,4 @@ if (!process.argv.includes("--dry-run")) {
   ].join("\n");
   writeFileSync(fileURLToPath(new URL("../wasm-bytes.ts", import.meta.url)), text);
 }
-console.log(sha256);
+console.log(process.argv.includes("--dry-run") ? sha256 : `kernel WebAssembly, sha256 ${sha256}`);

@@ -49,7 +49,7 @@ export async function surveyShards({ root, files }: Input): Promise<Survey> {
   // The edge may be unreadable altogether: then any file tells the length.
   for (let ordinal = 0; ordinal < files.length && survey.lengths.size === 0; ordinal++)
     if (!survey.seriesCounts.has(ordinal) && !survey.unreadable.has(ordinal)) await open(ordinal);
-  if (survey.lengths.size === 0) throw nothingIn(root, survey.unreadable);
+  if (survey.lengths.size === 0) throw nothingIn(files.length === 1 ? files[0]!.path : root, survey.unreadable);
   return survey.result();
 }
 
@@ -103,12 +103,12 @@ class Surveyor {
   }
 }
 
-function nothingIn(root: string, unreadable: ReadonlyMap<number, ErrorRecord>): PeError {
+function nothingIn(input: string, unreadable: ReadonlyMap<number, ErrorRecord>): PeError {
   const [first] = unreadable.values();
   return first === undefined
     ? new PeError(
         "PE_INPUT_EMPTY",
-        `Cannot plan "${root}": its files hold no series that can be used; see pe-client inspect`,
+        `Cannot plan "${input}": it holds no series that can be used; see pe-client inspect`,
       )
-    : new PeError(first.code, `Cannot plan "${root}": none of its files can be used. ${first.message}`);
+    : new PeError(first.code, `Cannot plan "${input}": none of its files can be used. ${first.message}`);
 }

@@ -3,7 +3,7 @@
  * what a cell holds is decided here, how maps are stored in `data/maps`.
  */
 import type { ErrorRecord } from "../../common/errors.ts";
-import { CELL_STATUS, OWNER_CONFLICT } from "../../data/maps.ts";
+import { CELL_STATUS, OWNER_CONFLICT, OWNER_NONE } from "../../data/maps.ts";
 import type { MapKey } from "../../data/maps.ts";
 import type { MapUpdate } from "../../data/maps.ts";
 import { claim, lose, noClaims, type Claims } from "./claims.ts";
@@ -23,8 +23,9 @@ export interface ReducedJob {
   readonly owners: Int32Array;
   readonly coordinates: { readonly x: Float64Array; readonly y: Float64Array };
   readonly maps: readonly MapUpdate[];
-  /** Series and lost cells that have a reason instead of values. */
-  readonly seriesWithoutValue: number;
+  /** Cells of this job: those with values, and those with a reason instead. */
+  readonly cellsWithValue: number;
+  readonly cellsWithReason: number;
   /** Every reason for a cell without a value, and every dataset that could not be used. */
   readonly problems: readonly SeriesProblem[];
   /** Content hash by file ordinal. */
@@ -50,7 +51,7 @@ export async function reducePe(manifest: PeManifest, ends: readonly TaskEnd[], p
   const claims = noClaims(manifest);
   const hashes = new Map<number, string>();
   const located: Located[] = [];
-  let seriesWithoutValue = 0;
+  const isUsable = new Uint8Array(claims.owners.length);
   for (const [index, end] of ends.entries()) {
     if ("error" in end) continue;
     const [ordinal] = manifest.tasks[index]!;
@@ -66,22 +67,26 @@ export async function reducePe(manifest: PeManifest, ends: readonly TaskEnd[], p
       }),
     );
     located.push({ name: end.part, layout: part.layout, cells });
-    // A series that cannot be used has the same status in every map.
-    for (const status of part.status.subarray(0, part.header.series))
-      if (status !== CELL_STATUS.value && status !== CELL_STATUS.seriesShort) seriesWithoutValue++;
+    // A series that cannot be used has the same status in every map, so the first tells.
+    for (const [place, cell] of cells.entries())
+      if (cell >= 0 && part.status[place] === CELL_STATUS.value) isUsable[cell] = 1;
   }
   countLost(claims, manifest, ends);
+  const cellsClaimed = count(claims.owners, (owner) => owner !== OWNER_NONE);
+  const cellsWithValue = count(claims.owners, (owner, cell) => owner >= 0 && isUsable[cell] === 1);
   return {
     owners: claims.owners,
     coordinates: { x: claims.xVariable, y: claims.yVariable },
     maps: mapUpdates(manifest, claims, located, parts),
     problems: claims.problems,
-    seriesWithoutValue:
-      seriesWithoutValue +
-      claims.lost.size +
-      claims.owners.reduce((sum, owner) => sum + (owner === OWNER_CONFLICT ? 1 : 0), 0),
+    cellsWithValue,
+    cellsWithReason: cellsClaimed - cellsWithValue,
     hashes,
   };
+}
+
+function count(owners: Int32Array, isCounted: (owner: number, cell: number) => boolean): number {
+  return owners.reduce((sum, owner, cell) => sum + (isCounted(owner, cell) ? 1 : 0), 0);
 }
 
 /** After all claims: a lost file takes only cells that no series claims. One file's reason is told once. */

@@ -106,6 +106,24 @@ async function isClaimed(folder: string, simulation: Simulation): Promise<boolea
   throw conflict(folder, `its ${CLAIM} names other parameters`);
 }
 
+const aboutSchema = v.object({
+  about: v.string(),
+  x: v.object({ name: v.string() }),
+  y: v.object({ name: v.string() }),
+});
+
+/** What a figure of simulated shards has to say; undefined for a folder that no simulation made. */
+export async function aboutFolder(
+  folder: string,
+): Promise<{ note: string; xLabel: string; yLabel: string } | undefined> {
+  try {
+    const { about, x, y } = v.parse(aboutSchema, JSON.parse(await readFile(join(folder, CLAIM), "utf8")));
+    return { note: about, xLabel: x.name, yLabel: y.name };
+  } catch {
+    return undefined;
+  }
+}
+
 function claimText(simulation: Simulation): string {
   const { model, grid, x, y, ...rest } = inOrder(simulation);
   const claim = {

@@ -40,6 +40,24 @@ describe("plot", () => {
     expect(await readdir(folder)).toHaveLength(2);
   });
 
+  test("puts the orders and delays that are asked for on a sheet, and no others", async () => {
+    const output = join(await testFolder(), "sheet.svg");
+    await runWell(["plot", maps, "--orders", "3", "--delays", "2-3", "--output", output]);
+    const panels = (await readFile(output, "utf8")).match(/m = \d, τ = \d/g) ?? [];
+    expect(panels).toEqual(["m = 3, τ = 2", "m = 3, τ = 3"]);
+    const { status, stderr } = await runClient(["plot", maps, "--orders", "7", "--output", output]);
+    expect([status, stderr]).toEqual([64, expect.stringContaining("the file has no such map")]);
+  });
+
+  test("finds out that the folder of the pictures is none before anything is computed", async () => {
+    const folder = await testFolder();
+    await writeFile(join(folder, "pictures"), "");
+    const run = ["run", "--input", shards, "--output", join(folder, "m.hdf5"), "--orders", "3", "--delays", "1"];
+    const { status, stderr } = await runClient([...run, "--plot", join(folder, "pictures")]);
+    expect([status, stderr]).toEqual([73, expect.stringContaining("PE_OUTPUT_UNWRITABLE")]);
+    expect(await readdir(folder)).toEqual(["pictures"]);
+  });
+
   test("writes the labels that it is given", async () => {
     const output = join(await testFolder(), "map.svg");
     await runWell(["plot", maps, "--map", "m003t001", "--x-label", "Pump <current> (mA)", "--output", output]);
@@ -59,12 +77,20 @@ describe("plot", () => {
     ]);
     expect(pictures.some((name) => name.startsWith("scan_pe_"))).toBe(true);
     expect(pictures).toContain("sheet_pe.png");
-    for (const name of pictures) expect(stdout).toContain(name);
-    expect(await readFile(join(folder, "maps.report.md"), "utf8")).toContain("](<pictures/m003t001.png>)");
+    expect(stdout).toContain(`wrote ${pictures.length} pictures to ${join(folder, "pictures")}`);
+    const report = await readFile(join(folder, "maps.report.md"), "utf8");
+    for (const name of pictures) expect(report).toContain(`](<pictures/${name}>)`);
   });
 });
 
 describe("export", () => {
+  test("never writes over a maps file or a shard", async () => {
+    const before = await readFile(maps);
+    const { status, stderr } = await runClient(["export", maps, "--map", "m003t001", "--output", maps]);
+    expect([status, stderr]).toEqual([73, expect.stringContaining("it is an HDF5 file; name another output")]);
+    expect(Buffer.compare(await readFile(maps), before)).toBe(0);
+  });
+
   async function values(): Promise<Float64Array> {
     const file = await readMaps(maps);
     try {

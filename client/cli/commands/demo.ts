@@ -55,7 +55,7 @@ export const demo: CommandSpec = {
         console,
       );
       const written = await writeReport(report, drawn);
-      const text = `${reportText(report, [...written, ...drawn])}\n${explain(pictures)}`;
+      const text = `${reportText(report, [...written, `${drawn.length} pictures to ${pictures}`])}\n${explain(pictures)}`;
       printResult(console, given.flag("json"), { ...report, pictures: drawn }, text);
       return report.problems.length === 0 ? EXIT.ok : EXIT.dataError;
     } finally {

@@ -1,9 +1,11 @@
 /** pe-client export: one map as text, CSV or JSON. */
 import { EXIT, PeError } from "../../../common/errors.ts";
 import { writeDurably } from "../../../data/durable.ts";
+import { isHdf5File } from "../../../data/inputs.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
 import { formatResults, type ResultLine } from "../../../data/result-text.ts";
 import type { CommandSpec } from "../command.ts";
+import type { Console } from "../console.ts";
 
 const FORMATS = ["text", "csv", "json"] as const;
 type Format = (typeof FORMATS)[number];
@@ -29,10 +31,21 @@ export const exportMap: CommandSpec = {
     }
     const output = given.text("output");
     if (output === undefined) console.stdout(text);
-    else await writeDurably(output, new TextEncoder().encode(text));
+    else await write(output, text, console);
     return EXIT.ok;
   },
 };
+
+/** Maps and shards are hours of work: text never takes their place. */
+async function write(output: string, text: string, console: Console): Promise<void> {
+  if (await isHdf5File(output))
+    throw new PeError(
+      "PE_OUTPUT_UNWRITABLE",
+      `Cannot write text to "${output}": it is an HDF5 file; name another output`,
+    );
+  await writeDurably(output, new TextEncoder().encode(text));
+  console.stderr(`wrote ${output}\n`);
+}
 
 function parseFormat(text: string): Format {
   const format = FORMATS.find((name) => name === text);
@@ -59,7 +72,12 @@ function formatMap(maps: Maps, name: string, format: Format): string {
       const rows = Array.from({ length: maps.xSize }, (_, x) =>
         Array.from(values.subarray(x * maps.ySize, (x + 1) * maps.ySize), finiteOrNull),
       );
-      return `${JSON.stringify({ name, order, delay, measure, x_size: maps.xSize, y_size: maps.ySize, values: rows })}\n`;
+      const coordinates = maps.coordinates();
+      const variables = coordinates && {
+        x_variables: Array.from(coordinates.x, finiteOrNull),
+        y_variables: Array.from(coordinates.y, finiteOrNull),
+      };
+      return `${JSON.stringify({ name, order, delay, measure, x_size: maps.xSize, y_size: maps.ySize, ...variables, values: rows })}\n`;
     }
   }
 }

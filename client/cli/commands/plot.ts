@@ -8,7 +8,7 @@ import { COLOUR_TABLES, svgToPng, type ColourTable } from "../../../plot/index.t
 import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "../../figures.ts";
 import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../command.ts";
 import { printResult } from "../console.ts";
-import { parseCell, parseInterval, parseMeasures, parseSpan } from "../quantities.ts";
+import { parseCell, parseDelays, parseInterval, parseMeasures, parseOrders, parseSpan } from "../quantities.ts";
 
 /** What a figure may be told, also by other commands that draw. */
 export const FIGURE_OPTIONS: readonly OptionSpec[] = [
@@ -29,6 +29,8 @@ export const plot: CommandSpec = {
     { flags: "--map NAME", about: "draw this map, such as m005t001 (default: a sheet of all)" },
     { flags: "--scan X,Y", about: "draw entropy against delay at this cell, all orders" },
     { flags: "--measure NAME", about: "measure of a sheet or scan", default: "pe" },
+    { flags: "--orders LIST", about: "orders of a sheet, such as 3-5 (default: all)" },
+    { flags: "--delays LIST", about: "delays of a sheet in samples, such as 1,45,90 (default: all)" },
     ...FIGURE_OPTIONS,
     JSON_OPTION,
   ],
@@ -61,16 +63,25 @@ function draw(maps: Maps, given: Given): string {
   if (name !== undefined && cell !== undefined)
     throw new PeError("PE_PARAMETER", "Cannot draw --map and --scan in one figure: give one of them");
   if (cell !== undefined) return scanFigure(maps, cell, measure, options);
-  return name === undefined ? drawSheet(maps, measure, options) : mapFigure(maps, name, options);
+  return name === undefined ? drawSheet(maps, measure, given, options) : mapFigure(maps, name, options);
 }
 
-function drawSheet(maps: Maps, measure: Measure, options: FigureOptions): string {
-  const names = maps.maps.filter((info) => info.measure === measure).map(({ name }) => name);
-  if (names.length === 0)
-    throw new PeError(
-      "PE_PARAMETER",
-      `Cannot draw a sheet: the file has no map of measure ${measure}; see pe-client inspect`,
-    );
+/** More panels than this are too small to be read on one page. */
+const SHEET_MAPS_MAX = 100;
+
+function drawSheet(maps: Maps, measure: Measure, given: Given, options: FigureOptions): string {
+  const orders = given.parsed("orders", parseOrders);
+  const delays = given.parsed("delays", (text) => parseDelays(text, undefined));
+  const names = maps.maps
+    .filter((info) => info.measure === measure)
+    .filter(({ order, delay }) => (orders?.includes(order) ?? true) && (delays?.includes(delay) ?? true))
+    .map(({ name }) => name);
+  if (names.length === 0 || names.length > SHEET_MAPS_MAX) {
+    const found =
+      names.length === 0 ? "the file has no such map" : `${names.length} maps are more than ${SHEET_MAPS_MAX}`;
+    const advice = "choose with --orders and --delays; pe-client inspect lists the maps";
+    throw new PeError("PE_PARAMETER", `Cannot draw a sheet of measure ${measure}: ${found}; ${advice}`);
+  }
   return sheetFigure(maps, measure, names, options);
 }
 

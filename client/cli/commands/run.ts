@@ -3,8 +3,10 @@ import { EXIT, PeError } from "../../../common/errors.ts";
 import { formatList, formatRanges } from "../../../common/ranges.ts";
 import { planPe, type PeJob, type PeRequest } from "../../../tasks/pe/plan.ts";
 import { computeMaps, type MapJobOptions } from "../../map-job.ts";
-import { reportText, writeReport, type MapJobReport } from "../../map-report.ts";
-import { drawMaps } from "../../pictures.ts";
+import { inputName, reportText, writeReport, type MapJobReport } from "../../map-report.ts";
+import { checkOutput } from "../../output-check.ts";
+import { drawMaps, makePicturesFolder } from "../../pictures.ts";
+import { aboutFolder } from "../../../tasks/simulate/index.ts";
 import { JSON_OPTION, type CommandSpec, type Given } from "../command.ts";
 import { printResult, type Console } from "../console.ts";
 import { stopOnSignals } from "../interrupt.ts";
@@ -51,17 +53,21 @@ export const run: CommandSpec = {
 
 async function runCommand(given: Given, console: Console): Promise<number> {
   const request = readRequest(given);
+  const pictures = given.text("plot");
   if (given.flag("dry-run")) {
     const job = await planPe(request);
+    await checkOutput(given.needed("output"), job.manifest, given.flag("replace"));
     printResult(console, given.flag("json"), planRecord(job), planText(job));
     return EXIT.ok;
   }
+  // Found out before hours of work, not after.
+  if (pictures !== undefined) await makePicturesFolder(pictures);
   const report = await compute(request, given, console);
-  const interval = given.parsed("interval", parseInterval);
-  const pictures = given.text("plot");
-  const drawn = pictures === undefined ? [] : await draw(report, pictures, interval, console);
-  const written = await writeReport(report, drawn);
-  printResult(console, given.flag("json"), report, reportText(report, [...written, ...drawn]));
+  const written = await writeReport(report, []);
+  const drawn = pictures === undefined ? [] : await draw(report, pictures, given, console);
+  if (drawn.length > 0) await writeReport(report, drawn);
+  const drawings = drawn.length === 0 ? [] : [`${drawn.length} pictures to ${pictures}`];
+  printResult(console, given.flag("json"), report, reportText(report, [...written, ...drawings]));
   return report.problems.length === 0 ? EXIT.ok : EXIT.dataError;
 }
 
@@ -97,6 +103,10 @@ async function compute(request: PeRequest, given: Given, console: Console): Prom
       if (finishedBefore > 0)
         console.stderr(`going on: ${finishedBefore} of ${job.taskCount} tasks were finished before\n`);
     },
+    onPublish: (maps) => {
+      progress.end();
+      console.stderr(`writing and verifying ${maps} ${maps === 1 ? "map" : "maps"}\n`);
+    },
     onProgress: ({ seriesDone, seriesBefore, seriesEstimate, tasksDone, tasks, file }) =>
       progress.update({
         done: seriesDone,
@@ -114,16 +124,15 @@ async function compute(request: PeRequest, given: Given, console: Console): Prom
   }
 }
 
-async function draw(
-  report: MapJobReport,
-  folder: string,
-  interval: number | undefined,
-  console: Console,
-): Promise<readonly string[]> {
+async function draw(report: MapJobReport, folder: string, given: Given, console: Console): Promise<readonly string[]> {
   const progress = createProgress(console, "drawing");
+  const interval = given.parsed("interval", parseInterval);
+  const signals = stopOnSignals(console);
   try {
     return await drawMaps(report.output, folder, {
+      ...(await aboutFolder(report.input.root)),
       names: report.maps.map(({ name }) => name),
+      signal: signals.signal,
       ...(interval !== undefined && { intervalSeconds: interval }),
       onDrawn: (done, total, name) => progress.update({ done, total, before: 0, unit: "pictures", current: name }),
     });
@@ -133,6 +142,7 @@ async function draw(
       throw new PeError(error.code, `${error.message}; the maps are in "${report.output}"`, { cause: error });
     throw error;
   } finally {
+    signals.release();
     progress.end();
   }
 }
@@ -162,13 +172,13 @@ function planText(job: PeJob): string {
   const { source, grid, common, shards } = manifest;
   const { orders, delays, measures, length } = common;
   const lines = [
-    `input    ${source.root}: ${source.files.length} files, ${formatBytes(totalBytes(manifest))}, grid ${grid.xSize} x ${grid.ySize}`,
+    `input    ${inputName(job)}: ${source.files.length} ${source.files.length === 1 ? "file" : "files"}, ${formatBytes(totalBytes(manifest))}, grid ${grid.xSize} x ${grid.ySize}`,
     `series   ${seriesEstimate} of ${length} samples` +
       (shards.length === 1 && shards[0]!.stop - shards[0]!.start === source.files.length
         ? ""
         : `, shards ${formatRanges(shards)}`),
     `maps     ${orders.length * delays.length * measures.length}: ${measures.join(", ")} at orders ${formatList(orders)}, delays ${formatList(delays)}`,
-    `work     ${formatCount(windowsOf(seriesEstimate, common))} windows in ${taskCount} tasks, about ${formatSeconds(costEstimateMs / 1000)} of one core`,
+    `work     ${formatCount(windowsOf(seriesEstimate, common))} windows in ${taskCount} tasks, about ${formatSeconds(Math.max(0.1, costEstimateMs / 1000))} of one core, then ${orders.length * delays.length * measures.length} maps to write`,
     ...warnings.map((warning) => `warning  ${warning}`),
     ...unreadable.map(({ message }) => `problem  ${message}`),
   ];

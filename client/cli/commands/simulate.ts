@@ -33,8 +33,10 @@ export const simulate: CommandSpec = {
   ],
   run: async (given, console) => {
     const report = await compute(readRequest(given), given, console);
-    const { output, shards, series, bytes, wallMs } = report;
-    const text = `wrote ${series} series in ${shards} shards (${(bytes / 1e6).toFixed(1)} MB) to ${output} in ${formatSeconds(wallMs / 1000)}`;
+    const { output, shards, reused, series, bytes, wallMs } = report;
+    const before = reused === 0 ? "" : `, ${reused} of them there before`;
+    const size = `${shards} shards (${(bytes / 1e6).toFixed(1)} MB)${before}`;
+    const text = `${series} series in ${size}: ${output}, ${formatSeconds(wallMs / 1000)}`;
     printResult(console, given.flag("json"), report, text);
     return EXIT.ok;
   },
