@@ -136,7 +136,7 @@ function translation(out: Messages, into: Messages): Translation<Uint8Array> {
   return {
     link: out,
     encode: (messages) => encodeChecked(out, messages),
-    decode: (frame) => decodeFrame(into, frame) as AnyMessage[],
+    decode: (frame) => decodeFrame(into, frame),
   };
 }
 
