@@ -67,7 +67,7 @@ export const clientToScheduler = messages({
     groups: optional(column),
   },
   /** No more tasks will come: the job can end. */
-  seal: { request, job: u32 },
+  seal: { request, job: u32, /** How many it must have by now. */ tasks: u32 },
   /** Asks for what has ended and for what ends from now on. */
   watch: { request, job: u32, results: flag() },
   unwatch: { request, job: u32 },

@@ -58,7 +58,16 @@ export const journalRecords = messages({
    * Deaths of threads and workers under a task, and what changed their number: a worker told of it, a connection closed, or
    * a worker came back with the hand-out that it was thought to have died of.
    */
-  died: { job: u32, task: u32, deaths: u32, epoch: u32, attempt: u32, how: oneOf("reported", "closed", "acquitted") },
+  died: {
+    job: u32,
+    task: u32,
+    deaths: u32,
+    epoch: u32,
+    attempt: u32,
+    /** Process of the worker. */
+    instance: text(64),
+    how: oneOf("reported", "closed", "acquitted"),
+  },
   /** Errors of the task itself, and the hand-out of the last one. */
   failed: { job: u32, task: u32, fails: u32, epoch: u32, attempt: u32 },
   released: { job: u32 },

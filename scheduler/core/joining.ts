@@ -4,9 +4,9 @@ import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { batchOf, type Job } from "./job.ts";
 import { adopt, endLease, leaseOf, reserve, tellDrop } from "./leases.ts";
-import { HEARTBEAT_MS, NAME_FREE_AFTER_MS, VANISHED_MAX, WORKERS_MAX } from "./limits.ts";
+import { HEARTBEAT_MS, NAME_FREE_AFTER_MS, WORKERS_MAX } from "./limits.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
-import { accuse, acquit, isSpent } from "./suspects.ts";
+import { accuse, acquitAll, isSpent, judge } from "./suspects.ts";
 import { TASK } from "./task-state.ts";
 import { requeue } from "./transitions.ts";
 import { leaseKey, mayHaveBegun, resourceRoom, type Lease, type WorkerRecord } from "./worker-record.ts";
@@ -24,7 +24,7 @@ export function register(state: SchedulerState, link: number, message: Said<"reg
       "PE_VERSION",
       `it speaks protocol ${message.protocol} (${message.software}), the scheduler ${PROTOCOL_VERSION}; update the older one`,
     );
-  acquitReturned(state, message.instance);
+  acquitAll(state, message.instance);
   const before = workerNamed(state, message.name);
   const isAlive = before !== undefined && state.nowMs - before.heardMs < NAME_FREE_AFTER_MS;
   if (isAlive && before.instance !== message.instance) {
@@ -126,7 +126,6 @@ function keep(
   epoch: number,
   attempt: number,
 ): boolean {
-  acquit(state, job, task, { epoch, attempt });
   const lease = leaseOf(worker, job.job, task, epoch, attempt);
   if (lease !== undefined) {
     lease.renewedMs = state.nowMs;
@@ -167,25 +166,10 @@ export function loseWorker(state: SchedulerState, worker: WorkerRecord, reason: 
   const accused = reason === "closed" && worker.state !== "leaving" ? mayHaveBegun(worker) : [];
   const leases = [...worker.leases.values()];
   worker.leases.clear();
-  for (const lease of accused) accuse(state, lease);
-  if (accused.length > 0) rememberVanished(state, worker.instance, accused);
+  for (const lease of accused) accuse(state, lease, worker.instance);
   for (const { job, task } of leases) requeue(state, job, task, worker.link);
-  for (const { job, task } of accused) {
-    const verdict = state.condemned.get(leaseKey(job.job, task));
-    if (verdict !== undefined) verdict.worker = worker.name;
-  }
-}
-
-function rememberVanished({ vanished }: SchedulerState, instance: string, accused: readonly Lease[]): void {
-  vanished.set(instance, accused);
-  const [oldest] = vanished.keys();
-  if (vanished.size > VANISHED_MAX) vanished.delete(oldest!);
-}
-
-function acquitReturned(state: SchedulerState, instance: string): void {
-  for (const { job, task, epoch, attempt } of state.vanished.get(instance) ?? [])
-    if (state.jobs.get(job.job) === job) acquit(state, job, task, { epoch, attempt });
-  state.vanished.delete(instance);
+  for (const { job, task } of accused)
+    judge(state, job, task, `worker "${worker.name}" was gone while it held the task`, worker.name);
 }
 
 export function onWorkerClosed(state: SchedulerState, link: number): void {

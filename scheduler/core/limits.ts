@@ -42,8 +42,6 @@ export const JOBS_MAX = 1_000_000;
 /** Numbers of jobs, living and gone: a number of a job and one of a task make one exact number. */
 export const JOB_NUMBER_MAX = 2 ** 29 - 1;
 export const WORKERS_MAX = 4096;
-/** Workers that are gone and may come back. */
-export const VANISHED_MAX = 1024;
 /** Transitions remembered for stories, all tasks together. */
 export const STORY_RING = 65_536;
 export const STORY_LINES_MAX = 32;

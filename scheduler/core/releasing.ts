@@ -3,7 +3,7 @@ import { forgetEdges } from "./graph.ts";
 import type { Job, Needs } from "./job.ts";
 import { journal, leaveSuspects, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
-import { cancel } from "./transitions.ts";
+import { cancelUnended, range, tellCancelledAll } from "./transitions.ts";
 import { splitKey } from "./worker-record.ts";
 
 /** Whether an unfinished task of another job needs a result of this one. */
@@ -23,11 +23,15 @@ function needsJob({ ends, jobs }: Needs, place: number, { job }: Job): boolean {
   return jobs.subarray(place === 0 ? 0 : ends[place - 1], ends[place]).includes(job);
 }
 
-/** Everything known of a job is forgotten, its results too. */
+/**
+ * Everything known of a job is forgotten, its results too. One record, so that a crash leaves the job whole or nothing of it;
+ * watchers hear of what had not ended as cancelled.
+ */
 export function release(state: SchedulerState, job: Job): void {
-  cancel(state, job, undefined);
+  const cancelled = cancelUnended(state, job, range(job.table.rows));
   journal(state, { type: "released", job: job.job });
   forget(state, job);
+  state.durability.after(() => tellCancelledAll(state, job, cancelled));
   for (const worker of state.workers.values())
     if (worker.jobs.delete(job.job))
       state.out.push({ type: "to-worker", link: worker.link, message: { type: "forget", job: job.job } });

@@ -7,7 +7,7 @@ import { REST_MS, REST_MS_MAX, RESULT_BYTES_MAX } from "./limits.ts";
 import { balance } from "./balance.ts";
 import { endLease, leaseOf, tellDrop } from "./leases.ts";
 import { journal, toWorker, type SchedulerState } from "./state.ts";
-import { blame, condemn, spend } from "./suspects.ts";
+import { blame, judge, spend } from "./suspects.ts";
 import { settle } from "./graph.ts";
 import { fail, finish, requeue, tellEnd } from "./transitions.ts";
 import { tellFinished } from "./watching.ts";
@@ -170,11 +170,9 @@ function onFailure(
     return requeue(state, job, task, worker.link);
   }
   if (died) {
-    blame(state, lease);
+    blame(state, lease, worker.instance);
     requeue(state, job, task, worker.link);
-    // Of a death that only a closed connection told of, a worker may come back and clear it.
-    if (!state.accused.has(leaseKey(job.job, task))) condemn(state, job, task, message, worker.name);
-    return;
+    return judge(state, job, task, message, worker.name);
   }
   const fails = job.table.fails(task) + 1;
   job.table.setFails(task, fails);

@@ -25,9 +25,13 @@ const HANDLERS: Handlers = {
   hello,
   open,
   append,
-  seal: (state, link, { request, job: number }) => {
+  seal: (state, link, { request, job: number, tasks }) => {
     const job = findJob(state, link, request, number);
     if (job === undefined) return;
+    if (tasks !== job.table.rows) {
+      const reason = `Cannot seal job "${job.id}" with ${tasks} tasks: it has ${job.table.rows}`;
+      return refuse(state, link, request, "PE_PARAMETER", reason);
+    }
     if (!job.sealed) journal(state, { type: "sealed", job: number });
     job.sealed = true;
     answer(state, link, request);
@@ -149,8 +153,8 @@ function retry(state: SchedulerState, link: number, { request, job: number, task
 }
 
 function again(state: SchedulerState, job: Job, tasks: Iterable<number>): void {
-  // What a task needs comes before it.
-  const ended = [...tasks].filter((task) => isRetryable(job, task)).sort((a, b) => a - b);
+  // Not what was cancelled since the request. What a task needs comes before it.
+  const ended = [...tasks].filter((task) => isRetryable(job, task) && job.table.isSettled(task)).sort((a, b) => a - b);
   if (ended.length === 0) return;
   journal(state, { type: "retried", job: job.job, tasks: Uint32Array.from(ended) });
   putBack(state, job, ended);

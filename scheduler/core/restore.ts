@@ -8,7 +8,7 @@ import { settle } from "./graph.ts";
 import { batchOf, createJob, type Batch, type Job } from "./job.ts";
 import { forget } from "./releasing.ts";
 import { addJob, putBack } from "./requests.ts";
-import { leaveSuspects, makeReady, move, type SchedulerState } from "./state.ts";
+import { leaveSuspects, makeReady, move, type HandOutName, type SchedulerState } from "./state.ts";
 import { addAccusation, removeAccusation, spend } from "./suspects.ts";
 import { failWhoseNeedsFailed, forgetAccusations, range, readyWhoseNeedsEnded } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
@@ -57,16 +57,16 @@ const REPLAY: Replay = {
     }
   },
   retried: (state, { job, tasks }) => putBack(state, jobOf(state, job), tasks),
-  died: (state, { job: number, task, deaths, epoch, attempt, how }) => {
+  died: (state, { job: number, task, deaths, epoch, attempt, instance, how }) => {
     const job = jobOf(state, number);
     const isQueued = job.table.state(task) === TASK.queued;
     if (isQueued) leaveSuspects(state, job, task);
     job.table.setDeaths(task, deaths);
     if (isQueued) makeReady(state, batchOf(job, task), task);
-    const name = { epoch, attempt };
-    if (how === "closed") addAccusation(state, job, task, name);
-    else if (how === "acquitted") removeAccusation(state, job, task, name);
-    else spend(state, job, task, name);
+    const accusation = { epoch, attempt, instance };
+    if (how === "closed") addAccusation(state, job, task, accusation);
+    else if (how === "acquitted") removeAccusation(state, job, task, accusation);
+    else spend(state, job, task, accusation);
   },
   failed: (state, { job: number, task, fails, epoch, attempt }) => {
     const job = jobOf(state, number);
@@ -168,11 +168,16 @@ function* countedAgainst(
   task: number,
 ): Iterable<JournalRecord> {
   const last = spent.get(leaseKey(job, task));
-  if (last !== undefined) yield { type: "failed", job, task, fails: table.fails(task), ...last };
+  if (last !== undefined) yield failedRecord(job, task, table.fails(task), last);
   const accusations = accused.get(leaseKey(job, task)) ?? [];
   let deaths = table.deaths(task) - accusations.length;
-  if (deaths > 0) yield { type: "died", job, task, deaths, ...(last ?? { epoch: 0, attempt: 0 }), how: "reported" };
+  const { epoch, attempt } = last ?? { epoch: 0, attempt: 0 };
+  if (deaths > 0) yield { type: "died", job, task, deaths, epoch, attempt, instance: "", how: "reported" };
   for (const name of accusations) yield { type: "died", job, task, deaths: ++deaths, ...name, how: "closed" };
+}
+
+function failedRecord(job: number, task: number, fails: number, { epoch, attempt }: HandOutName): JournalRecord {
+  return { type: "failed", job, task, fails, epoch, attempt };
 }
 
 function finishedRecord(job: number, table: Job["table"], tasks: readonly number[]): JournalRecord {

@@ -13,7 +13,7 @@ import { StoryRing } from "./story.ts";
 import { SuspectLine } from "./suspect-line.ts";
 import type { TaskState } from "./task-state.ts";
 import { TASK } from "./task-state.ts";
-import { leaseKey, type Lease, type WorkerRecord } from "./worker-record.ts";
+import { leaseKey, type WorkerRecord } from "./worker-record.ts";
 
 export interface ClientRecord {
   readonly link: number;
@@ -33,9 +33,16 @@ export interface HandOutName {
   readonly attempt: number;
 }
 
+/** A hand-out that was held by a worker whose connection closed. */
+export interface Accusation extends HandOutName {
+  /** Process of that worker. */
+  readonly instance: string;
+}
+
 export interface Verdict {
   readonly atMs: number;
-  /** Name of the worker that vanished last. */
+  /** The last death, and the worker it was on. */
+  how: string;
   worker: string;
 }
 
@@ -63,9 +70,7 @@ export interface SchedulerState {
    * By lease key: hand-outs that count as deaths of a task only because a connection closed. A worker that comes back did
    * not die of them.
    */
-  readonly accused: Map<number, HandOutName[]>;
-  /** By instance: what was accused when the connection of a worker closed. The oldest is forgotten beyond a limit. */
-  readonly vanished: Map<string, readonly Lease[]>;
+  readonly accused: Map<number, Accusation[]>;
   /** By lease key: the last hand-out whose failure was counted; told again, it does not count again. */
   readonly spent: Map<number, HandOutName>;
   /** Jobs that end with their last watcher, and have none. */
@@ -99,7 +104,6 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     condemned: new Map(),
     reserved: new Set(),
     accused: new Map(),
-    vanished: new Map(),
     spent: new Map(),
     abandoned: new Set(),
     story: new StoryRing(),
@@ -145,7 +149,11 @@ export function makeReady(state: SchedulerState, batch: Batch, task: number): vo
   const { table, job } = batch.job;
   assert(table.state(task) === TASK.queued, () => `task ${task} is ready but not queued`);
   if (table.deaths(task) >= DEATHS_MAX)
-    return void state.condemned.set(leaseKey(job, task), { atMs: state.nowMs + VERDICT_AFTER_MS, worker: "" });
+    return void state.condemned.set(leaseKey(job, task), {
+      atMs: state.nowMs + VERDICT_AFTER_MS,
+      how: "its worker was gone",
+      worker: "",
+    });
   if (table.deaths(task) > 0) return state.suspects.add(batch.shape, leaseKey(job, task));
   batch.ready.push(task);
   state.queue.add(batch);

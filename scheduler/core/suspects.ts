@@ -7,54 +7,58 @@ import { batchOf, keyOf, type Batch, type Job } from "./job.ts";
 import { HandOver } from "./hand-over.ts";
 import { reserve } from "./leases.ts";
 import { DEATHS_MAX } from "./limits.ts";
-import { journal, leaveSuspects, makeReady, type HandOutName, type SchedulerState } from "./state.ts";
+import { journal, leaveSuspects, makeReady, type Accusation, type HandOutName, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { fail } from "./transitions.ts";
 import { fits, leaseKey, mayGet, splitKey, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 /** A worker tells of a death under a task, which the caller queues again and then may condemn. */
-export function blame(state: SchedulerState, { job, task, epoch, attempt }: Lease): void {
+export function blame(state: SchedulerState, { job, task, epoch, attempt }: Lease, instance: string): void {
   spend(state, job, task, { epoch, attempt });
-  setDeaths(state, job, task, job.table.deaths(task) + 1, { epoch, attempt }, "reported");
+  setDeaths(state, job, task, job.table.deaths(task) + 1, { epoch, attempt, instance }, "reported");
 }
 
 /** Only a closed connection tells of a death: taken back when the worker returns. */
-export function accuse(state: SchedulerState, { job, task, epoch, attempt }: Lease): void {
-  addAccusation(state, job, task, { epoch, attempt });
-  setDeaths(state, job, task, job.table.deaths(task) + 1, { epoch, attempt }, "closed");
+export function accuse(state: SchedulerState, { job, task, epoch, attempt }: Lease, instance: string): void {
+  const accusation = { epoch, attempt, instance };
+  addAccusation(state, job, task, accusation);
+  setDeaths(state, job, task, job.table.deaths(task) + 1, accusation, "closed");
 }
 
-/** A worker came back: whatever closed its connection, the task did not kill it. */
-export function acquit(state: SchedulerState, job: Job, task: number, name: HandOutName): void {
-  if (!removeAccusation(state, job, task, name)) return;
-  const batch = batchOf(job, task);
+/** A worker came back: whatever closed its connection, no task killed it. */
+export function acquitAll(state: SchedulerState, instance: string): void {
+  for (const [key, accusations] of state.accused)
+    for (const accusation of accusations.filter((one) => one.instance === instance)) {
+      const { job, task } = splitKey(key);
+      acquit(state, state.jobs.get(job)!, task, accusation);
+    }
+}
+
+function acquit(state: SchedulerState, job: Job, task: number, accusation: Accusation): void {
+  removeAccusation(state, job, task, accusation);
   const isQueued = job.table.state(task) === TASK.queued;
   if (isQueued) leaveSuspects(state, job, task);
-  setDeaths(state, job, task, job.table.deaths(task) - 1, name, "acquitted");
-  if (isQueued) makeReady(state, batch, task);
+  setDeaths(state, job, task, job.table.deaths(task) - 1, accusation, "acquitted");
+  if (isQueued) makeReady(state, batchOf(job, task), task);
 }
 
-export function addAccusation({ accused }: SchedulerState, job: Job, task: number, name: HandOutName): void {
+export function addAccusation({ accused }: SchedulerState, job: Job, task: number, accusation: Accusation): void {
   const key = leaseKey(job.job, task);
   const known = accused.get(key);
-  if (known === undefined) accused.set(key, [name]);
-  else known.push(name);
+  if (known === undefined) accused.set(key, [accusation]);
+  else known.push(accusation);
 }
 
-/** @returns Whether there was one. */
 export function removeAccusation(
   { accused }: SchedulerState,
   job: Job,
   task: number,
   { epoch, attempt }: HandOutName,
-): boolean {
+): void {
   const key = leaseKey(job.job, task);
-  const names = accused.get(key);
-  const place = names?.findIndex((one) => one.epoch === epoch && one.attempt === attempt) ?? -1;
-  if (names === undefined || place === -1) return false;
-  names.splice(place, 1);
-  if (names.length === 0) accused.delete(key);
-  return true;
+  const left = accused.get(key)?.filter((one) => one.epoch !== epoch || one.attempt !== attempt) ?? [];
+  if (left.length === 0) accused.delete(key);
+  else accused.set(key, left);
 }
 
 /** The failure of a hand-out is counted: its worker may tell it again, and will until that is durable. */
@@ -72,15 +76,27 @@ function setDeaths(
   job: Job,
   task: number,
   deaths: number,
-  { epoch, attempt }: HandOutName,
+  { epoch, attempt, instance }: Accusation,
   how: "reported" | "closed" | "acquitted",
 ): void {
   job.table.setDeaths(task, deaths);
-  journal(state, { type: "died", job: job.job, task, deaths, epoch, attempt, how });
+  journal(state, { type: "died", job: job.job, task, deaths, epoch, attempt, instance, how });
+}
+
+/**
+ * What the last death was, for the verdict. It is passed at once where every death was told by a worker; of one that only a
+ * closed connection tells of, a worker may come back and clear the task.
+ */
+export function judge(state: SchedulerState, job: Job, task: number, how: string, worker: string): void {
+  const key = leaseKey(job.job, task);
+  const verdict = state.condemned.get(key);
+  if (verdict === undefined) return;
+  Object.assign(verdict, { how, worker });
+  if (!state.accused.has(key)) condemn(state, job, task, how, worker);
 }
 
 /** A task that has ended too many threads or workers is erred. */
-export function condemn(state: SchedulerState, job: Job, task: number, how: string, worker: string): void {
+function condemn(state: SchedulerState, job: Job, task: number, how: string, worker: string): void {
   const deaths = job.table.deaths(task);
   if (deaths < DEATHS_MAX || job.table.state(task) !== TASK.queued) return;
   const message = `Task ${keyOf(job, task)} ended ${deaths} workers or threads, alone in the last ${deaths - 1}: ${how}`;
@@ -90,10 +106,10 @@ export function condemn(state: SchedulerState, job: Job, task: number, how: stri
 
 /** Workers that may still come back have had their time. */
 export function passVerdicts(state: SchedulerState): void {
-  for (const [key, { atMs, worker }] of state.condemned) {
+  for (const [key, { atMs, how, worker }] of state.condemned) {
     if (state.nowMs < atMs) continue;
     const { job, task } = splitKey(key);
-    condemn(state, state.jobs.get(job)!, task, `worker "${worker}" was gone while it held the task`, worker);
+    condemn(state, state.jobs.get(job)!, task, how, worker);
   }
 }
 

@@ -121,27 +121,35 @@ export function tellError(state: SchedulerState, link: number, job: Job, task: n
 }
 
 function cancelAndTell(state: SchedulerState, { job, tasks }: Cancelling, failing: Failing[]): void {
+  const cancelled = cancelUnended(state, job, tasks ?? range(job.table.rows));
+  if (cancelled.length === 0) return;
+  journal(state, { type: "cancelled", job: job.job, tasks: cancelled });
+  for (const task of cancelled)
+    for (const dependant of waitingFor(state, job, task)) {
+      const error = needError(`Task ${keyOf(job, task)}, which it needs, was cancelled`);
+      failing.push({ ...dependant, error, worker: 0 });
+    }
+  state.durability.after(() => tellCancelledAll(state, job, cancelled));
+}
+
+/** Of these tasks those that have not ended are cancelled. Neither journals nor tells. */
+export function cancelUnended(state: SchedulerState, job: Job, tasks: Iterable<number>): Uint32Array {
   const cancelled: number[] = [];
-  for (const task of tasks ?? range(job.table.rows)) {
+  for (const task of tasks) {
     if (!isUnended(job, task)) continue;
     if (job.table.state(task) === TASK.processing) dropHandOut(state, job, task);
     move(state, job, task, TASK.cancelled);
     forgetAccusations(state, job, task);
     cancelled.push(task);
   }
-  if (cancelled.length === 0) return;
-  const column = Uint32Array.from(cancelled);
-  journal(state, { type: "cancelled", job: job.job, tasks: column });
-  for (const task of cancelled)
-    for (const dependant of waitingFor(state, job, task)) {
-      const error = needError(`Task ${keyOf(job, task)}, which it needs, was cancelled`);
-      failing.push({ ...dependant, error, worker: 0 });
-    }
-  state.durability.after(() => {
-    for (const task of cancelled) job.table.setSettled(task, true);
-    for (const link of job.watchers.keys()) tellCancelled(state, link, job, column);
-    tellEnd(state, job);
-  });
+  return Uint32Array.from(cancelled);
+}
+
+/** It is durable that they are cancelled. */
+export function tellCancelledAll(state: SchedulerState, job: Job, tasks: Uint32Array): void {
+  for (const task of tasks) job.table.setSettled(task, true);
+  for (const link of job.watchers.keys()) tellCancelled(state, link, job, tasks);
+  tellEnd(state, job);
 }
 
 const TOLD_TASKS_MAX = 4096;

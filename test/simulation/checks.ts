@@ -86,6 +86,7 @@ export class LocalChecks {
       case "ended": {
         const job = this.durable.everJobs.get(message.job);
         must(job?.sealed, `job ${message.job} is told to have ended, but is not durably sealed`);
+        if (!this.durable.jobs.has(message.job)) return;
         for (let task = 0; task < job.rows; task++)
           must(job.isVolatile[task] || job.ever[task]! > 0, `job ${job.id} is told to have ended before task ${task}`);
         return;
@@ -108,6 +109,8 @@ export class LocalChecks {
   #fact(number: number, task: number, fact: keyof typeof FACTS): void {
     const job = this.durable.everJobs.get(number);
     if (job !== undefined && (job.ever[task]! & FACTS[fact]) !== 0) return;
+    // A release ends what had not ended.
+    if (job !== undefined && fact === "cancelled" && !this.durable.jobs.has(number)) return;
     const isVolatile = this.#isVolatile(number, task);
     must(isVolatile && fact === "finished", `task ${number}/${task} is told ${fact} before that is durable`);
   }

@@ -33,6 +33,7 @@ export class ClientHost {
   readonly #random: Random;
   readonly #name: string;
   readonly submissions: readonly Submission[];
+  readonly #order: Submission[];
   #connection: Connection<ClientToScheduler, SchedulerToClient> | undefined;
   #request = 0;
   readonly #answers = new Map<number, (answer: Answer) => void>();
@@ -52,6 +53,7 @@ export class ClientHost {
       isReleased: false,
       told: [],
     }));
+    this.#order = [...this.submissions];
   }
 
   start(): void {
@@ -180,7 +182,8 @@ export class ClientHost {
     const append = { type: "append" as const, job, from: plan.tasks, count: 2, options, ...NOTHING };
     const column = (...values: number[]): Uint32Array => Uint32Array.from(values);
     const wrong: Request[] = [
-      { type: "seal", job: 1_000_000 },
+      { type: "seal", job: 1_000_000, tasks: 0 },
+      { type: "seal", job, tasks: plan.tasks + 1 },
       { type: "cancel", job, tasks: column(plan.tasks + 5) },
       { type: "retry", job, tasks: column(20_000_000) },
       { ...append, from: plan.tasks + 1000 },
@@ -221,6 +224,7 @@ export class ClientHost {
       clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect());
     };
     this.#outgoing.push({ type: "hello", protocol: PROTOCOL_VERSION, software: "simulated", name: this.#name });
+    this.#shuffle();
     this.#submit(0);
     this.#flush();
   }
@@ -248,9 +252,16 @@ export class ClientHost {
     if (onAnswer !== undefined) this.#answers.set(number, onAnswer);
   }
 
+  /** Another order on each connection, where no job needs another: a new journal gives them other numbers. */
+  #shuffle(): void {
+    if (this.#world.options.graphs) return;
+    const places = new Map(this.#order.map((submission) => [submission, this.#random.uniform()]));
+    this.#order.sort((a, b) => places.get(a)! - places.get(b)!);
+  }
+
   /** One after the other, because a job may need those before it. */
   #submit(place: number): void {
-    const submission = this.submissions[place];
+    const submission = this.#order[place];
     if (submission === undefined || this.#isReleasing) return;
     const next = (): void => this.#submit(place + 1);
     if (this.#random.uniform() < 0.4) this.#attach(submission, next);
@@ -287,7 +298,7 @@ export class ClientHost {
         this.#append(submission, answer.job, batch, () => {
           if (--left === 0) onAppended();
         });
-      this.#ask({ type: "seal", job: answer.job }, (sealed) => {
+      this.#ask({ type: "seal", job: answer.job, tasks: submission.plan.tasks }, (sealed) => {
         if (sealed.type === "refused") this.#resubmit(submission);
       });
       this.#watch(submission);

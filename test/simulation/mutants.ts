@@ -63,9 +63,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a cancellation is told before it is durable",
     file: "scheduler/core/transitions.ts",
-    find: 'journal(state, { type: "cancelled", job: job.job, tasks: column });',
+    find: 'journal(state, { type: "cancelled", job: job.job, tasks: cancelled });',
     replace:
-      'journal(state, { type: "cancelled", job: job.job, tasks: column }); for (const link of job.watchers.keys()) tellCancelled(state, link, job, column);',
+      'journal(state, { type: "cancelled", job: job.job, tasks: cancelled }); for (const link of job.watchers.keys()) tellCancelled(state, link, job, cancelled);',
   },
   {
     name: "tasks are acknowledged before they are durable",
@@ -154,9 +154,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a worker that comes back clears nobody",
-    file: "scheduler/core/suspects.ts",
-    find: "if (!removeAccusation(state, job, task, name)) return;",
-    replace: "return;",
+    file: "scheduler/core/joining.ts",
+    find: "acquitAll(state, message.instance);",
+    replace: "",
   },
   {
     name: "a failure that is told again counts again",

@@ -92,14 +92,15 @@ export class Connection<Up, Down> {
     this.down.isBlocked = true;
   }
 
-  /** The network resets it: both sides hear of it, what was under way is lost. */
-  reset(clock: Clock, delayMs: number): void {
+  /** The network resets it, what was under way is lost. The scheduler's side may hear of it or not. */
+  reset(clock: Clock, delayMs: number, isHeardFar: boolean): void {
     const [near, far] = [this.down.onClose, this.up.onClose];
     this.up.cut();
     this.down.cut();
     clock.after(delayMs * 0.5, () => {
       if (this.#nearOpen) near?.();
     });
+    if (!isHeardFar) return;
     clock.after(delayMs, () => {
       if (this.#farOpen) far?.();
     });

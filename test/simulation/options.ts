@@ -36,6 +36,8 @@ export interface Options {
   readonly delayMs: number;
   readonly delaySpreadMs: number;
   readonly fsyncMs: number;
+  /** How soon a worker tries to connect again. */
+  readonly reconnectMs: number;
   /** Time during which there are faults. */
   readonly faultyMs: number;
   readonly rates: Readonly<Record<Fault, number>>;
@@ -104,6 +106,7 @@ export function drawOptions(seed: number, isCalm = false): Options {
     taskMs: [0.05, 1, 20, 300, 1500][random.integer(5)]!,
     delayMs: [0.05, 1, 30][random.integer(3)]!,
     delaySpreadMs: often(0.5) ? [1, 20, 200][random.integer(3)]! : 0,
+    reconnectMs: [20, 150, 1500][random.integer(3)]!,
     fsyncMs: [0.1, 2, 15, 120][random.integer(4)]!,
     faultyMs: between(4, 25) * 1000,
     rates,

@@ -26,7 +26,6 @@ interface Thread {
 type Link = Connection<WorkerToScheduler, SchedulerToWorker>;
 
 const TICK_MS = 500;
-const RECONNECT_MS = 150;
 
 export class WorkerHost {
   readonly name: string;
@@ -108,7 +107,7 @@ export class WorkerHost {
   /** The network resets the connection. */
   breakConnection(): void {
     if (this.#connection === undefined) return;
-    this.#connection.reset(this.#world.clock, this.#world.options.delayMs);
+    this.#connection.reset(this.#world.clock, this.#world.options.delayMs, this.#random.uniform() < 0.7);
   }
 
   /** The connection of now goes silent, for ever. */
@@ -204,7 +203,7 @@ export class WorkerHost {
     const { scheduler, clock } = this.#world;
     if (life !== this.#life || this.#connection !== undefined) return;
     if (!scheduler.isUp || scheduler.isFrozen || this.isPartitioned || this.isFrozen)
-      return clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect(life));
+      return clock.after(this.#world.options.reconnectMs * (0.5 + this.#random.uniform()), () => this.#connect(life));
     const connection: Link = this.#world.connect();
     this.#connection = connection;
     this.#world.connected(connection.link, (hit) => {
@@ -231,7 +230,9 @@ export class WorkerHost {
     this.#connection = undefined;
     const life = this.#life;
     this.#step({ type: "disconnected" });
-    this.#world.clock.after(RECONNECT_MS * (0.5 + this.#random.uniform()), () => this.#connect(life));
+    this.#world.clock.after(this.#world.options.reconnectMs * (0.5 + this.#random.uniform()), () =>
+      this.#connect(life),
+    );
   }
 
   #step(event: WorkerEvent): void {

@@ -1,0 +1,146 @@
+/**
+ * What the scheduler's core costs by itself: an array job through a zero worker, which says `done` to whatever it is handed.
+ * Memory a task, time a task, and whether the last tenth is as fast as the first. `npm run bench:cores`.
+ */
+import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-link.ts";
+import type { ClientToScheduler } from "../protocol/client-link.ts";
+import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import { createSchedulerCore } from "../scheduler/core/core.ts";
+import type { SchedulerEffect } from "../scheduler/core/events.ts";
+
+const OPTIONS = { priority: 0, retries: 0, timeoutMs: 0, volatile: false, resources: [], workers: [] };
+const RESULT_BYTES = 60;
+const CLIENT = 1;
+
+interface Measured {
+  readonly name: string;
+  readonly bytesPerTask: number;
+  readonly microsecondsPerTask: number;
+  readonly lastOverFirst: number;
+}
+
+function collect(): void {
+  (globalThis as { gc?: () => void }).gc?.();
+}
+
+/** Bytes in use, outside of the heap too. */
+function memoryBytes(): number {
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+function measure(name: string, count: number, keyed: boolean, resultBytes: number, workers: number): Measured {
+  const before = memoryBytes();
+  const { core } = createSchedulerCore({ records: [], sequence: 0 }, 0);
+  const inbox: { link: number; message: WorkerToScheduler }[] = [];
+  let nowMs = 0;
+  const answer = (effects: readonly SchedulerEffect[]): void => {
+    for (const effect of effects)
+      if (effect.type === "to-worker") zeroWorker(effect.link, effect.message, resultBytes, inbox);
+  };
+  const settle = (): void => {
+    const { durability } = core.state;
+    if (durability.durable < durability.written)
+      answer(core.step({ type: "durable", sequence: durability.written }, nowMs));
+  };
+  const say = (message: ClientToScheduler): void => {
+    answer(core.step({ type: "client-said", link: CLIENT, message }, nowMs));
+    settle();
+  };
+  say({ type: "hello", protocol: PROTOCOL_VERSION, software: "bench", name: "bench" });
+  say({
+    type: "open",
+    request: 1,
+    id: "array",
+    kind: "k",
+    version: "1",
+    common: new Uint8Array(0),
+    maxFails: 0,
+    transient: false,
+  });
+  for (let from = 0; from < count; from += keyed ? 4096 : count) {
+    const size = keyed ? Math.min(4096, count - from) : count;
+    const keys = keyed ? { keys: Array.from({ length: size }, (_, place) => `parameter-sweep-${from + place}`) } : {};
+    say({ type: "append", request: 2, job: 1, from, count: size, options: OPTIONS, ...keys });
+  }
+  say({ type: "seal", request: 3, job: 1, tasks: count });
+  say({ type: "watch", request: 4, job: 1, results: true });
+  const queued = memoryBytes() - before;
+  const startMs = performance.now();
+  for (let link = 10; link < 10 + workers; link++) answer(core.step(registration(link), nowMs));
+  const marks: number[] = [];
+  for (let turn = 0; inbox.length > 0; turn++) {
+    nowMs += 0.5;
+    const turnInbox = inbox.splice(0);
+    for (const { link, message } of turnInbox) answer(core.step({ type: "worker-said", link, message }, nowMs));
+    settle();
+    while (core.state.counters.finished >= ((marks.length + 1) * count) / 10) marks.push(performance.now());
+  }
+  if (core.state.counters.finished !== count)
+    throw new Error(`${core.state.counters.finished} of ${count} tasks finished`);
+  const [first, last] = [marks[0]! - startMs, marks[9]! - marks[8]!];
+  const finished = memoryBytes() - before - count * resultBytes;
+  return {
+    name,
+    bytesPerTask: Math.max(queued, finished) / count,
+    microsecondsPerTask: ((marks[9]! - startMs) * 1000) / count,
+    lastOverFirst: first / last,
+  };
+}
+
+function registration(link: number) {
+  const message = {
+    type: "register",
+    protocol: PROTOCOL_VERSION,
+    software: "bench",
+    name: `zero-${link}`,
+    instance: String(link),
+    slots: 4,
+    kinds: [{ name: "k", version: "1" }],
+    resources: [],
+    holds: false,
+  } as const;
+  return { type: "worker-said", link, message } as const;
+}
+
+/** Says `done` to all it is handed, without doing anything. */
+function zeroWorker(
+  link: number,
+  message: SchedulerToWorker,
+  resultBytes: number,
+  inbox: { link: number; message: WorkerToScheduler }[],
+): void {
+  if (message.type !== "assign") return;
+  const { job, tasks, attempts } = message;
+  const ends = new Uint32Array(tasks.length);
+  for (let place = 0; place < tasks.length; place++) ends[place] = (place + 1) * resultBytes;
+  const done = {
+    type: "done" as const,
+    job,
+    tasks,
+    attempts,
+    epochs: new Uint32Array(tasks.length).fill(1),
+    took: new Uint32Array(tasks.length).fill(10),
+    ends,
+    results: new Uint8Array(tasks.length * resultBytes),
+  };
+  inbox.push({ link, message: done });
+}
+
+const COUNT = Number(process.argv[2] ?? 1_000_000);
+const RUNS: readonly (() => Measured)[] = [
+  () => measure("warm-up", COUNT / 10, false, RESULT_BYTES, 2),
+  () => measure("array job, no results", COUNT, false, 0, 2),
+  () => measure("array job", COUNT, false, RESULT_BYTES, 2),
+  () => measure("array job, 1000 workers", COUNT, false, RESULT_BYTES, 1000),
+  () => measure("tasks with keys", COUNT, true, RESULT_BYTES, 2),
+];
+for (const run of RUNS) {
+  const { name, bytesPerTask, microsecondsPerTask, lastOverFirst } = run();
+  collect();
+  console.log(
+    `${name.padEnd(26)} ${bytesPerTask.toFixed(0).padStart(5)} B a task  ${microsecondsPerTask.toFixed(2).padStart(6)} us a task  ` +
+      `last tenth ${lastOverFirst.toFixed(2)} of the first`,
+  );
+}
