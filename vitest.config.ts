@@ -10,7 +10,11 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { ...shared, name: "source", include: ["test/{unit,property,tidy,conformance,golden,simulation}/**/*.test.ts"] },
+        test: {
+          ...shared,
+          name: "source",
+          include: ["test/{unit,property,tidy,conformance,golden,simulation}/**/*.test.ts"],
+        },
       },
       { test: { ...shared, name: "built", include: ["test/integration/**/*.test.ts"] } },
       {
