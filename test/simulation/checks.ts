@@ -2,7 +2,7 @@
  * Invariants. `LocalChecks` looks at what one step did, cheaply, after each step; `checkAgreement`, `checkWhole` and the
  * comparison of restarts look at everything, at crashes and at the end.
  */
-import { createSchedulerCore, type SchedulerCore } from "../../scheduler/core/core.ts";
+import type { createSchedulerCore, SchedulerCore } from "../../scheduler/core/core.ts";
 import type { SchedulerEffect, SchedulerEvent } from "../../scheduler/core/events.ts";
 import type { SchedulerState } from "../../scheduler/core/state.ts";
 import type { JournalRecord } from "../../protocol/journal-records.ts";

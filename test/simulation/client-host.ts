@@ -4,7 +4,7 @@ import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import { Random } from "../../common/random.ts";
 import { equal } from "./checks.ts";
 import { must } from "./ledger.ts";
-import { Connection } from "./network.ts";
+import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
 import { VERSION, type BatchPlan, type JobPlan } from "./workload.ts";
 
@@ -248,7 +248,7 @@ export class ClientHost {
 
   #ask(request: Request, onAnswer?: (answer: Answer) => void): void {
     const number = ++this.#request;
-    this.#outgoing.push({ ...request, request: number } as ClientToScheduler);
+    this.#outgoing.push({ ...request, request: number });
     if (onAnswer !== undefined) this.#answers.set(number, onAnswer);
   }
 
@@ -318,7 +318,7 @@ export class ClientHost {
       ...(keys && { keys }),
       ...(needs && { needs }),
       ...(groups && { groups: Uint32Array.from(groups) }),
-    } as Request;
+    };
     const answered = (answer: Answer): void => {
       if (answer.type === "joined") {
         for (const [place, index] of answer.indices.entries())

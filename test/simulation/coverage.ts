@@ -179,7 +179,7 @@ export class Coverage {
       const key = leaseKey(job, task);
       const from = this.#states.get(key) ?? (hasNeeds(state, job, task) ? TASK.waiting : TASK.queued);
       this.#states.set(key, to);
-      this.#count("transitions", TASK_STATES[from]!, TASK_STATES[to]!);
+      this.#count("transitions", TASK_STATES[from]!, TASK_STATES[to]);
     };
   }
 
@@ -219,10 +219,10 @@ export class Coverage {
         for (const task of message.tasks) {
           const hand = state.hands.get(handKey(message.job, task));
           if (hand !== undefined) this.#count("hands", hand.state.name, "assign");
-          for (const { frame } of state.slots)
-            for (const other of frame)
-              if (other.state.name === "dropped" && other.task === task && other.job.job === message.job)
-                this.#count("hands", "dropped", "assign");
+          const dropped = state.slots
+            .flatMap(({ frame }) => frame)
+            .filter((other) => other.state.name === "dropped" && other.task === task && other.job.job === message.job);
+          if (dropped.length > 0) this.#count("hands", "dropped", "assign");
         }
     }
   }
@@ -262,7 +262,7 @@ export class Coverage {
 
   #task(state: SchedulerState, job: number, task: number, event: (typeof TASK_EVENTS)[number]): void {
     const table = state.jobs.get(job)?.table;
-    if (table !== undefined && task < table.rows) this.#count("tasks", TASK_STATES[table.state(task)]!, event);
+    if (table !== undefined && task < table.rows) this.#count("tasks", TASK_STATES[table.state(task)], event);
   }
 
   #count(table: TableName, row: string, column: string): void {

@@ -242,7 +242,7 @@ export class SchedulerHost {
   }
 
   #flush(): void {
-    if (this.#outbox.size > 0) for (const link of [...this.#outbox.keys()]) this.#flushLink(link);
+    if (this.#outbox.size > 0) for (const link of this.#outbox.keys()) this.#flushLink(link);
     this.disk.flush((sequence) => {
       this.#soon(() => {
         // What is durable is known to the judge before the core hears of it.

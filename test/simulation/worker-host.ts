@@ -6,7 +6,7 @@ import type { WorkerCore } from "../../worker/core/core.ts";
 import type { TaskDone, TaskFailed, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
 import { VERDICT_AFTER_MS } from "../../scheduler/core/limits.ts";
 import { must } from "./ledger.ts";
-import { Connection } from "./network.ts";
+import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
 import { compute, VERSION, type Behaviour } from "./workload.ts";
 

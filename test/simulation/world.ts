@@ -242,11 +242,9 @@ export class World {
 
   #runUntil(isDone: () => boolean, withinMs: number): void {
     const stopMs = this.clock.nowMs + withinMs;
-    let isOver = false;
-    this.clock.at(stopMs, () => {
-      isOver = true;
-    });
-    while (!isOver && !isDone()) this.clock.next();
+    // So that there is a next action at that time.
+    this.clock.at(stopMs, () => undefined);
+    while (this.clock.nowMs < stopMs && !isDone()) this.clock.next();
   }
 
   /** One kind of fault, again and again at random. */
