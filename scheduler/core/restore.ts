@@ -66,7 +66,7 @@ const REPLAY: Replay = {
     const accusation = { epoch, attempt, instance };
     if (how === "closed") addAccusation(state, job, task, accusation);
     else if (how === "acquitted") removeAccusation(state, job, task, accusation);
-    else spend(state, job, task, accusation);
+    else spend(state, job, task, { epoch, attempt });
   },
   failed: (state, { job: number, task, fails, epoch, attempt }) => {
     const job = jobOf(state, number);

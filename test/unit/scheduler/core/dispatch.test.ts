@@ -1,0 +1,93 @@
+import { describe, expect, test } from "vitest";
+import { column, OPTIONS, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
+
+describe("dispatch()", () => {
+  test("holds two tasks a slot back to front of nothing known, more when they are short", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(1000);
+    const worker = scheduler.worker("w", { slots: 2 });
+    expect(scheduler.heldTasks(worker)).toEqual([0, 1, 2, 3]);
+    scheduler.done(worker, scheduler.leases(worker), undefined, 100);
+    // 20 ms of credit in tasks of 0.1 ms, for two slots.
+    expect(scheduler.heldTasks(worker)).toHaveLength(400);
+  });
+
+  test("spreads few tasks over many workers", () => {
+    const scheduler = new SchedulerUnderTest();
+    const workers = ["a", "b", "c", "d"].map((name) => scheduler.worker(name, { slots: 4 }));
+    scheduler.submit(4);
+    expect(workers.map((worker) => scheduler.heldTasks(worker).length)).toEqual([1, 1, 1, 1]);
+  });
+
+  test("takes the highest priority first, among equals the oldest", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.open();
+    for (const priority of [0, 5, 5, -1]) scheduler.append(job, 1, { options: { ...OPTIONS, priority } });
+    const worker = scheduler.worker();
+    const order: number[] = [];
+    while (scheduler.leases(worker).length > 0) {
+      order.push(scheduler.heldTasks(worker)[0]!);
+      scheduler.done(worker, scheduler.leases(worker).slice(0, 1));
+    }
+    expect(order).toEqual([1, 2, 0, 3]);
+  });
+
+  test("never gives more of a resource than there is", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(5, { options: { ...OPTIONS, resources: [{ name: "gpu", amount: 2 }] } });
+    const worker = scheduler.worker("w", { slots: 8, gpus: 5 });
+    expect(scheduler.heldTasks(worker)).toHaveLength(2);
+    scheduler.done(worker, scheduler.leases(worker).slice(0, 1));
+    expect(scheduler.heldTasks(worker)).toHaveLength(2);
+  });
+
+  test("gives pinned tasks to the named workers alone", () => {
+    const scheduler = new SchedulerUnderTest();
+    const [a, b] = [scheduler.worker("a"), scheduler.worker("b")];
+    scheduler.submit(2, { options: { ...OPTIONS, workers: ["b"] } });
+    expect([scheduler.heldTasks(a), scheduler.heldTasks(b)]).toEqual([[], [0, 1]]);
+  });
+
+  test("gives a task to nobody without its kind in its version", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.worker("w", { kinds: ["another"] });
+    const job = scheduler.submit(1);
+    expect(scheduler.state(job, 0)).toBe("queued");
+  });
+
+  test("keeps the tasks of a group on one worker", () => {
+    const scheduler = new SchedulerUnderTest();
+    const [a, b] = [scheduler.worker("a"), scheduler.worker("b")];
+    scheduler.submit(12, { groups: column(0, 6) });
+    const ran = new Map([
+      [a, new Set<number>()],
+      [b, new Set<number>()],
+    ]);
+    while (scheduler.leases(a).length + scheduler.leases(b).length > 0)
+      for (const worker of [a, b])
+        for (const hand of scheduler.leases(worker).slice(0, 1)) {
+          ran.get(worker)!.add(Math.floor(hand.task / 6));
+          scheduler.done(worker, [hand], undefined, 100_000);
+        }
+    expect([[...ran.get(a)!], [...ran.get(b)!]]).toEqual([[0], [1]]);
+  });
+
+  test("tells a worker of a job once, before its first task", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(9);
+    const worker = scheduler.worker();
+    scheduler.done(worker, scheduler.leases(worker));
+    expect(scheduler.saidTo(worker, "job")).toHaveLength(1);
+  });
+
+  test("hands out nothing for a while after a restart, so that workers can come back with what they run", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.submit(1);
+    scheduler.restart();
+    const worker = scheduler.worker();
+    scheduler.pass(2500, [worker]);
+    expect(scheduler.state(job, 0)).toBe("queued");
+    scheduler.pass(1000, [worker]);
+    expect(scheduler.state(job, 0)).toBe("processing");
+  });
+});
