@@ -130,7 +130,8 @@ export class SchedulerUnderTest {
   }
 
   connectClient(link: number, protocol = PROTOCOL_VERSION): void {
-    this.ask({ type: "hello", protocol, software: "test", name: `client-${link}` }, link);
+    const hello = { type: "hello", protocol, software: "test", name: `client-${link}` } as const;
+    this.ask(hello, link);
   }
 
   /** Asks something; `request` is filled in. @returns What the client was told by then. */
@@ -289,7 +290,7 @@ export class SchedulerUnderTest {
   }
 
   state(job: number, task: number): TaskStateName {
-    return TASK_STATES[this.core.state.jobs.get(job)!.table.state(task)]!;
+    return TASK_STATES[this.core.state.jobs.get(job)!.table.state(task)];
   }
 
   states(job: number): TaskStateName[] {
