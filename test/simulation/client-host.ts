@@ -192,15 +192,6 @@ export class ClientHost {
       { ...append, from: plan.tasks, keys: ["twice", "twice"] },
       { ...append, from: plan.tasks, needs: { ends: column(1, 1), jobs: column(job), tasks: column(plan.tasks + 1) } },
       { ...append, from: plan.tasks, needs: { ends: column(1, 1), jobs: column(77_777), tasks: column(0) } },
-      {
-        type: "open",
-        id: plan.id,
-        kind: "another",
-        version: VERSION,
-        common: plan.common,
-        maxFails: 0,
-        transient: false,
-      },
     ];
     this.#ask(wrong[this.#random.integer(wrong.length)]!, refused);
   }

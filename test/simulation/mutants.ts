@@ -13,6 +13,8 @@ export interface Mutant {
   /** Occurs once in the file, in its TypeScript and in what the compiler makes of it. */
   readonly find: string;
   readonly replace: string;
+  /** A second change of the file, where one mechanism alone covers for the other. */
+  readonly also?: { readonly find: string; readonly replace: string };
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -291,16 +293,14 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "[]",
   },
   {
-    name: "the worker mixes inputs of two attempts",
-    file: "worker/core/core.ts",
-    find: "const inputs = known?.attempt === attempt ? known : { attempt, values: [] };",
-    replace: "const inputs = known ?? { attempt, values: [] }; inputs.attempt = attempt;",
-  },
-  {
-    name: "the worker keeps inputs of an earlier connection",
+    name: "the worker gives a task inputs that came for an older attempt",
     file: "worker/core/core.ts",
     find: "state.inputs.clear();",
     replace: "",
+    also: {
+      find: "const inputs = known?.attempt === attempt ? known : { attempt, values: [] };",
+      replace: "const inputs = { attempt, values: known?.values ?? [] };",
+    },
   },
   {
     name: "the tasks behind one whose thread died are lost",
@@ -345,19 +345,24 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Compiles nothing: copies what the compiler made, and changes it. */
 export async function loadMutant(place: number): Promise<Cores> {
-  const { file, find, replace } = MUTANTS[place]!;
+  const { file } = MUTANTS[place]!;
   const folder = join(ROOT, "mutants", String(place));
   rmSync(folder, { recursive: true, force: true });
   for (const room of ["common", "protocol", "scheduler", "worker"])
     cpSync(join(ROOT, room), join(folder, room), { recursive: true });
   const path = join(folder, file.replace(/\.ts$/, ".js"));
-  writeFileSync(path, changed(readFileSync(path, "utf8"), find, replace));
+  writeFileSync(path, mutated(readFileSync(path, "utf8"), MUTANTS[place]!));
   const load = async (name: string): Promise<object> => (await import(join(folder, name))) as object;
   return { ...(await load("scheduler/core/core.js")), ...(await load("worker/core/core.js")) } as Cores;
 }
 
+export function mutated(text: string, { find, replace, also }: Mutant): string {
+  const once = changed(text, find, replace);
+  return also === undefined ? once : changed(once, also.find, also.replace);
+}
+
 /** Spaces do not count: the compiler breaks lines in its own way. */
-export function changed(text: string, find: string, replace: string): string {
+function changed(text: string, find: string, replace: string): string {
   const words = find.split(/\s+/).map((word) => word.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
   const pattern = new RegExp(words.join(String.raw`\s*`), "g");
   const found = text.match(pattern)?.length ?? 0;

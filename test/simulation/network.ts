@@ -86,10 +86,10 @@ export class Connection<Up, Down> {
     if (this.#nearOpen) this.down.close();
   }
 
-  /** Nobody can say anything on it, nor that it ended. */
+  /** The way is gone: whatever is said on it is lost, and neither side hears that it ended. */
   silence(): void {
-    this.up.isBlocked = true;
-    this.down.isBlocked = true;
+    this.up.cut();
+    this.down.cut();
   }
 
   /** The network resets it, what was under way is lost. The scheduler's side may hear of it or not. */

@@ -178,6 +178,8 @@ export class SchedulerHost {
     this.#checks!.before(event);
     this.#tellVanished(core, event);
     const effects = core.step(event, world.clock.nowMs);
+    if (event.type === "client-said" && effects.some(isRefusal))
+      must(!effects.some(({ type }) => type === "journal"), `a refused ${event.message.type} is journaled`);
     this.#carryOut(effects);
     this.#checks!.step(event);
     if (event.type === "tick") this.#tickedMs = world.clock.nowMs;
@@ -298,6 +300,10 @@ export class SchedulerHost {
       this.#world.clock.nowMs,
     );
   }
+}
+
+function isRefusal(effect: SchedulerEffect): boolean {
+  return effect.type === "to-client" && effect.message.type === "refused";
 }
 
 function ledgerOf(records: Iterable<Parameters<Ledger["apply"]>[0]>): Ledger {

@@ -8,7 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { changed, MUTANTS } from "./mutants.ts";
+import { mutated, MUTANTS } from "./mutants.ts";
 import { drawOptions } from "./options.ts";
 import { World } from "./world.ts";
 
@@ -61,9 +61,9 @@ describe("the simulated cluster", () => {
 
 describe("mutants", () => {
   test("each have their place in the cores as they are", () => {
-    for (const { name, file, find, replace } of MUTANTS) {
-      const text = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
-      expect(changed(text, find, replace), name).not.toBe(text);
+    for (const mutant of MUTANTS) {
+      const text = readFileSync(new URL(`../../${mutant.file}`, import.meta.url), "utf8");
+      expect(mutated(text, mutant), mutant.name).not.toBe(text);
     }
   });
 

@@ -5,6 +5,7 @@ import { Random } from "../../common/random.ts";
 import type { WorkerCore } from "../../worker/core/core.ts";
 import type { TaskDone, TaskFailed, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
 import { VERDICT_AFTER_MS } from "../../scheduler/core/limits.ts";
+import { handKey } from "../../worker/core/state.ts";
 import { must } from "./ledger.ts";
 import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
@@ -39,6 +40,7 @@ export class WorkerHost {
   #threads: Thread[] = [];
   #outgoing: WorkerToScheduler[] = [];
   #hasLeft = false;
+  #breaksAtInputs = false;
   /** What counts as a death of tasks if this process dies before it is heard of again. */
   #atStake: { readonly hit: () => void }[] = [];
   readonly #gpus: number;
@@ -107,7 +109,14 @@ export class WorkerHost {
   /** The network resets the connection. */
   breakConnection(): void {
     if (this.#connection === undefined) return;
-    this.#connection.reset(this.#world.clock, this.#world.options.delayMs, this.#random.uniform() < 0.7);
+    // Some wait for the worst moment: inputs have come, the hand-out that needs them has not.
+    this.#breaksAtInputs = this.#random.uniform() < 0.5;
+    if (!this.#breaksAtInputs) this.#reset();
+  }
+
+  #reset(): void {
+    this.#breaksAtInputs = false;
+    this.#connection?.reset(this.#world.clock, this.#world.options.delayMs, this.#random.uniform() < 0.7);
   }
 
   /** The connection of now goes silent, for ever. */
@@ -158,7 +167,7 @@ export class WorkerHost {
   /** A bug of the worker, as it were: something that waits is lost from its memory. */
   forget(): void {
     const hand = this.core?.state.line.pop();
-    if (hand !== undefined) this.core!.state.hands.delete(hand.job.job * 2 ** 24 + hand.task);
+    if (hand !== undefined) this.core!.state.hands.delete(handKey(hand.job.job, hand.task));
   }
 
   /** What its process holds: to be told when it dies. */
@@ -218,7 +227,9 @@ export class WorkerHost {
     scheduler.acceptWorker(connection);
     connection.down.deliver = (messages) =>
       this.#soon(() => {
-        if (this.#connection === connection) this.#steps(messages.map((message) => ({ type: "said", message })));
+        if (this.#connection !== connection) return;
+        this.#steps(messages.map((message) => ({ type: "said", message })));
+        if (this.#breaksAtInputs && messages.at(-1)?.type === "inputs") this.#reset();
       });
     connection.down.onClose = () => this.#soon(() => this.#disconnected(connection));
     this.#soon(() => this.#step({ type: "connected" }));
@@ -264,6 +275,7 @@ export class WorkerHost {
     this.#world.trace?.(`${this.name} does`, effect);
     switch (effect.type) {
       case "send":
+        if (effect.message.type === "failed") this.#checkBlame(effect.message);
         return void this.#outgoing.push(effect.message);
       case "run":
         return this.#run(effect);
@@ -282,6 +294,13 @@ export class WorkerHost {
         this.#flush();
         return this.#leave();
     }
+  }
+
+  /** Who is blamed for a thread that had to be ended is whoever made that necessary. */
+  #checkBlame({ job, task, code }: Extract<WorkerToScheduler, { type: "failed" }>): void {
+    const hand = this.core!.state.hands.get(handKey(job, task));
+    must(code !== "PE_DROPPED", `${this.name} tells that a task was dropped`);
+    if (hand !== undefined && code === "PE_TIMEOUT") this.#world.checkTimeout(hand.job.id, task);
   }
 
   /** The process ends by itself, and the supervisor starts another one later. */

@@ -44,6 +44,7 @@ export interface JobPlan {
 }
 
 export const VERSION = "1";
+export const TIMEOUT_MS = 8000;
 
 export function planJobs(options: Options, workerNames: readonly string[]): JobPlan[] {
   const random = new Random(options.seed, 2);
@@ -116,7 +117,7 @@ function planBatch(
     options: {
       priority: often(0.3) ? random.integer(5) - 2 : 0,
       retries: often(0.5) ? 2 : 3,
-      timeoutMs: isUnlimited ? 0 : 8000,
+      timeoutMs: isUnlimited ? 0 : TIMEOUT_MS,
       volatile: options.volatile && often(0.5),
       resources: options.resources && often(0.4) ? [{ name: "gpu", amount: 1 + random.integer(2) }] : [],
       workers: options.pinning && often(0.4) ? [workerNames[random.integer(workerNames.length)]!] : [],

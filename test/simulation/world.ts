@@ -29,7 +29,7 @@ import { Connection } from "./network.ts";
 import { FAULTS, type Fault, type Options } from "./options.ts";
 import { SchedulerHost } from "./scheduler-host.ts";
 import { WorkerHost } from "./worker-host.ts";
-import { batchAt, Expected, planJobs, type Behaviour, type JobPlan } from "./workload.ts";
+import { TIMEOUT_MS, batchAt, Expected, planJobs, type Behaviour, type JobPlan } from "./workload.ts";
 
 /** The code under test; a mutant brings its own. */
 export interface Cores {
@@ -163,9 +163,14 @@ export class World {
     const { taskMs, blameless } = this.options;
     const behaviour = plan.behaviours[task]!;
     const plainMs = taskMs * (0.3 + 1.4 * this.random.uniform());
-    const tookMs = behaviour === "straggling" ? Math.min(10 * plainMs, 3000) : plainMs;
+    const tookMs = behaviour === "straggling" ? this.#straggleMs(plainMs) : plainMs;
     const fails = behaviour === "failing" || (behaviour === "flaky" && count <= 1 + (task % 2));
     return { behaviour, tookMs, fails, isBlameless: !this.#isQuiet && this.random.uniform() < blameless };
+  }
+
+  /** Ten times as long, or about as long as it may. */
+  #straggleMs(plainMs: number): number {
+    return this.random.uniform() < 0.5 ? Math.min(10 * plainMs, 3000) : TIMEOUT_MS + this.random.uniform() * 700;
   }
 
   #beginsOf(id: string): number[] {
@@ -199,6 +204,14 @@ export class World {
     for (const { id, task } of worker.held()) this.hit(id, task);
   }
 
+  checkTimeout(id: string, task: number): void {
+    const behaviour = this.#planOf(id).behaviours[task]!;
+    must(
+      behaviour === "endless" || behaviour === "straggling",
+      `${id}/${task}, which is ${behaviour}, ran out of time`,
+    );
+  }
+
   /** Whether a task may have failed so. */
   erred(plan: JobPlan, task: number, code: string, message: string): void {
     const name = `${plan.id}/${task}`;
@@ -207,7 +220,7 @@ export class World {
     const hits = this.#hits.get(name) ?? 0;
     if (code === "PE_TASK_POISON") must(hits >= DEATHS_MAX, because);
     else if (code === "PE_TASK_FAILED") must(behaviour === "failing" || behaviour === "flaky", because);
-    else if (code === "PE_TIMEOUT") must(behaviour === "endless", because);
+    else if (code === "PE_TIMEOUT") must(behaviour === "endless" || behaviour === "straggling", because);
     else if (code === "PE_LIMIT") must(behaviour === "huge", because);
     else must(code === "PE_NEED_FAILED" && hasNeeds(plan, task), because);
   }
@@ -377,6 +390,7 @@ export class World {
         `${name} is cancelled, nobody asked for it`,
       );
     if (how === "erred" && (code === "PE_TASK_POISON" || code === "PE_NEED_FAILED")) return;
+    if (plan.behaviours[task] === "straggling" && code === "PE_TIMEOUT") return;
     const should = outcomeOf(plan.behaviours[task]!);
     must(should === (how === "finished" ? "finished" : code), `${name} came to ${how} ${code ?? ""}, not ${should}`);
   }
