@@ -5,9 +5,9 @@
  * order. Neither names nor maps travel. What comes in is scanned before it is decoded and checked after, so bytes from
  * anywhere either become messages of the link or a `PE_PROTOCOL` error, within the memory a frame of their size takes.
  */
-import { Packr, Unpackr } from "msgpackr/pack";
 import { PeError } from "../common/errors.ts";
 import { faultOfFrame } from "./frame-scan.ts";
+import { framePacker, frameUnpacker } from "./packing.ts";
 import { check, refusal, typeOf, type AnyMessage, type Infer, type Messages } from "./schema.ts";
 
 /** Bytes of a frame. A message with more than that is split by who sends it. */
@@ -17,10 +17,6 @@ export const FRAME_MESSAGES_MAX = 4096;
 
 /** Head of a frame's array at most. */
 export const FRAME_HEAD_BYTES = 5;
-
-// This entry of the package has no native addon: a fault of one would end the process.
-const packr = new Packr({ useRecords: false, variableMapSize: true });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: "auto" });
 
 /**
  * Checks a message that will travel; no less than the bytes it will take.
@@ -42,7 +38,7 @@ export function measureMessage(link: Messages, message: AnyMessage): number {
 export function encodeChecked(link: Messages, messages: readonly AnyMessage[]): Uint8Array {
   if (messages.length > FRAME_MESSAGES_MAX)
     throw refusal("encode", "frame", `${messages.length} messages are more than ${FRAME_MESSAGES_MAX}`);
-  const frame = packr.pack(messages.map((message) => typeOf(link, message, "encode").pack(message)));
+  const frame = framePacker.pack(messages.map((message) => typeOf(link, message, "encode").pack(message)));
   if (frame.byteLength > FRAME_BYTES_MAX)
     throw refusal("encode", "frame", `${frame.byteLength} bytes are more than ${FRAME_BYTES_MAX}; send less at once`);
   return frame;
@@ -76,7 +72,7 @@ export function decodeFrame<Link extends Messages>(link: Link, frame: Uint8Array
 function unpack(frame: Uint8Array): unknown {
   try {
     // The decoder writes a property on what it is given: it gets a view of its own.
-    return unpackr.unpack(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
+    return frameUnpacker.unpack(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
   } catch (error) {
     throw refusal("decode", "frame", error instanceof Error ? error.message : String(error), error);
   }

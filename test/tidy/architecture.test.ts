@@ -29,8 +29,8 @@ const FREE = new Set(["bench", "test"]);
 /** Package -> the one file that imports it. */
 const ONE_PLACE: Readonly<Record<string, string>> = {
   piscina: "worker/pool.ts",
-  msgpackr: "protocol/codec.ts",
-  "msgpackr/pack": "protocol/codec.ts",
+  msgpackr: "protocol/packing.ts",
+  "msgpackr/pack": "protocol/packing.ts",
   ws: "protocol/socket.ts",
   commander: "client/cli/program.ts",
   h5wasm: "data/hdf5/library.ts",
