@@ -1,5 +1,6 @@
 /** Figures of a maps file: which arrays, axes and words make a map, a sheet of maps, or a delay scan. */
 import { PeError } from "../common/errors.ts";
+import { knownNames } from "../common/nearest.ts";
 import { mapName, type MapKey, type Measure } from "../data/maps.ts";
 import type { MapInfo, Maps } from "../data/maps.ts";
 import { formatQuantity, renderMap, renderScan, renderSheet, type ColourTable, type MapAxis } from "../plot/index.ts";
@@ -110,8 +111,9 @@ function distinct(values: readonly number[]): number[] {
 function findMap(maps: Maps, name: string): MapInfo {
   const info = maps.maps.find((map) => map.name === name);
   if (info !== undefined) return info;
-  const known = maps.maps.map((map) => map.name).join(", ");
-  throw new PeError("PE_PARAMETER", `Cannot find map "${name}": the file has ${known === "" ? "no maps" : known}`);
+  const known = maps.maps.map((map) => map.name);
+  const has = known.length === 0 ? "no maps" : knownNames(name, known);
+  throw new PeError("PE_PARAMETER", `Cannot find map "${name}": the file has ${has}`);
 }
 
 function look({ colours, note }: FigureOptions): { colours?: ColourTable; note?: string } {

@@ -1,6 +1,7 @@
 /** What a map job tells: one record, as JSON and as a page to read. */
 import { basename, dirname, extname, join, relative } from "node:path";
 import type { ErrorRecord } from "../common/errors.ts";
+import { counted } from "../common/counted.ts";
 import { formatList, formatRanges, rangesCount } from "../common/ranges.ts";
 import { writeDurably } from "../data/durable.ts";
 import type { CellConflict, MapSource, Published } from "../data/maps.ts";
@@ -10,7 +11,7 @@ import type { ReducedJob } from "../tasks/pe/reduce.ts";
 import { OWNER_CONFLICT, OWNER_NONE } from "../data/maps.ts";
 import { KERNEL_VERSION } from "../kernel/index.ts";
 import type { ComputedJob } from "./map-job.ts";
-import { packageVersion } from "./version.ts";
+import { packageVersion } from "../common/version.ts";
 
 /** Problems told one by one in the page; the JSON has them all. */
 const PROBLEMS_SHOWN_MAX = 20;
@@ -183,14 +184,14 @@ export async function writeReport(report: MapJobReport, pictures: readonly strin
 export function reportText(report: MapJobReport, files: readonly string[]): string {
   const { series, jobCells, maps, wallMs, problems, output } = report;
   const lines = [
-    `${maps.length} maps of ${report.grid[0]} x ${report.grid[1]} cells in ${output}`,
+    `${counted(maps.length, "map")} of ${report.grid[0]} x ${report.grid[1]} cells in ${output}`,
     `${series.computed} series in ${(wallMs.total / 1000).toFixed(1)} s; ${computing(report)}`,
     ...(jobCells.withReason === 0
       ? []
       : [`${jobCells.withValue} cells have values, ${jobCells.withReason} a reason instead`]),
     ...problems.slice(0, PROBLEMS_SHOWN_MAX).map(({ code, message }) => `problem: ${message} [${code}]`),
     ...(problems.length > PROBLEMS_SHOWN_MAX
-      ? [`and ${problems.length - PROBLEMS_SHOWN_MAX} more problems: see ${reportPath(output, "md")}`]
+      ? [`and ${counted(problems.length - PROBLEMS_SHOWN_MAX, "more problem")}: see ${reportPath(output, "md")}`]
       : []),
     ...files.map((path) => `wrote ${path}`),
   ];
@@ -200,7 +201,7 @@ export function reportText(report: MapJobReport, files: readonly string[]): stri
 function computing({ series, wallMs, threads }: MapJobReport): string {
   if (series.now === 0) return "all of them were computed before";
   const perSecond = Math.round((series.now / Math.max(1, wallMs.compute)) * 1000);
-  return `${series.now} computed now at ${perSecond} series/s on ${threads} threads`;
+  return `${series.now} computed now at ${perSecond} series/s on ${counted(threads, "thread")}`;
 }
 
 function reportPage(report: MapJobReport, pictures: readonly string[]): string {
@@ -238,7 +239,7 @@ function facts({
   tasks,
 }: MapJobReport): string {
   return [
-    `- Input: ${input.root}, ${input.files} files (digest \`${input.digest.slice(0, 16)}\`), shards ${shards}`,
+    `- Input: ${input.root}, ${counted(input.files, "file")} (digest \`${input.digest.slice(0, 16)}\`), shards ${shards}`,
     `- Grid: ${grid[0]} x ${grid[1]} cells` +
       (emptyCells === undefined ? "" : `, ${emptyCells} of them without a series`),
     `- Series: ${series.computed} of ${samples} samples`,
@@ -265,7 +266,7 @@ function timeTable(report: MapJobReport): string {
   const { wallMs, threadMs, threads } = report;
   const row = (what: string, ms: number): string => `| ${what} | ${(ms / 1000).toFixed(2)} |`;
   return [
-    `| seconds, ${threads} threads | |`,
+    `| seconds, ${counted(threads, "thread")} | |`,
     "|---|---|",
     row("plan", wallMs.plan),
     row("compute (wall)", wallMs.compute),

@@ -47,8 +47,10 @@ export function checkWindow(length: number, order: number, delay: number): void 
     );
 }
 
-/** @throws {PeError} `PE_PARAMETER` for an empty or overlong list or one with a wrong value */
+/** @throws {PeError} `PE_PARAMETER` for what is no list, an empty or overlong one or one with a wrong value */
 export function checkLists(orders: readonly number[], delays: readonly number[]): void {
+  if (!isList(orders) || !isList(delays))
+    throw refuse("orders and delays are lists of whole numbers, such as { orders: [3, 4], delays: [1, 90] }", {});
   if (orders.length === 0 || delays.length === 0)
     throw refuse("the list of orders or of delays is empty; give at least one of each", {});
   if (orders.length > ORDER_MAX || delays.length > DELAYS_MAX)
@@ -58,6 +60,11 @@ export function checkLists(orders: readonly number[], delays: readonly number[])
     );
   for (const order of orders) checkOrder(order);
   for (const delay of delays) checkDelay(delay);
+}
+
+/** Callers without types may leave a list out, or give a number. */
+function isList(value: unknown): boolean {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
 export function refuse(reason: string, details: Record<string, unknown>): PeError {

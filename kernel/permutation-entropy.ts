@@ -48,7 +48,7 @@ export function permutationEntropy(series: Series, order: number, delay: number,
  *
  * @param series Equally spaced samples, any unit; shape `[n]`, longer than the longest window.
  * @returns Shape `[delays, orders]`, row-major, in the sequence given; each as `permutationEntropy` returns it.
- * @throws {PeError} `PE_PARAMETER` when a list is empty or an order, a delay or the length does not fit.
+ * @throws {PeError} `PE_PARAMETER` when a list is missing or empty or an order, a delay or the length does not fit.
  * @example
  * const pe = permutationEntropies(series, { orders: [3, 4, 5], delays: [1, 90] });
  * pe[1 * 3 + 2]; // order 5, delay 90

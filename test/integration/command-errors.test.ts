@@ -68,6 +68,11 @@ describe("a slip of the keyboard", () => {
       () => ["plot", maps, "--map", "m003t001", "--scan", "1,1", "--output", join(folder, "a.svg")],
       /give one of them/,
     ],
+    [
+      "a scan with colours",
+      () => ["plot", maps, "--scan", "1,1", "--range", "0:1", "--output", join(folder, "a.svg")],
+      /--scan with --range or --colours/,
+    ],
     ["unknown colours", () => ["plot", maps, "--colours", "jet", "--output", join(folder, "a.svg")], /viridis/],
     ["a second file", () => ["inspect", maps, maps], /one path/],
   ])("such as %s", async (_, args, text) => {

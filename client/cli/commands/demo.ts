@@ -5,9 +5,9 @@ import { computeMaps } from "../../map-job.ts";
 import { reportText, writeReport } from "../../map-report.ts";
 import { drawMaps } from "../../pictures.ts";
 import { simulateShards } from "../../simulation.ts";
-import { JSON_OPTION, type CommandSpec } from "../command.ts";
-import { printResult, type Console } from "../console.ts";
-import { stopOnSignals } from "../interrupt.ts";
+import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
+import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
 import { createProgress } from "../progress.ts";
 
 /** A laser with feedback from a mirror 67.5 cm away: a round trip of 4.5 ns is 90 samples of 50 ps. */

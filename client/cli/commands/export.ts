@@ -1,11 +1,12 @@
 /** pe-client export: one map as text, CSV or JSON. */
 import { EXIT, PeError } from "../../../common/errors.ts";
+import { knownNames } from "../../../common/nearest.ts";
 import { writeDurably } from "../../../data/durable.ts";
 import { isHdf5File } from "../../../data/inputs.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
 import { formatResults, type ResultLine } from "../../../data/result-text.ts";
-import type { CommandSpec } from "../command.ts";
-import type { Console } from "../console.ts";
+import type { CommandSpec } from "../../../common/command-line/command.ts";
+import type { Console } from "../../../common/command-line/console.ts";
 
 const FORMATS = ["text", "csv", "json"] as const;
 type Format = (typeof FORMATS)[number];
@@ -59,7 +60,10 @@ function formatMap(maps: Maps, name: string, format: Format): string {
   if (info === undefined)
     throw new PeError(
       "PE_PARAMETER",
-      `Cannot export map "${name}": the file has ${maps.maps.map((map) => map.name).join(", ")}`,
+      `Cannot export map "${name}": the file has ${knownNames(
+        name,
+        maps.maps.map((map) => map.name),
+      )}`,
     );
   const values = maps.values(name);
   switch (format) {

@@ -1,12 +1,13 @@
 /** pe-client inspect: what is in a maps file, a shard, or a folder of shards. */
 import { EXIT, PeError, type ErrorRecord } from "../../../common/errors.ts";
+import { counted } from "../../../common/counted.ts";
 import { listInput, type Input } from "../../../data/inputs.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
 import { readSeriesText } from "../../../data/series-text.ts";
 import { openShard } from "../../../data/shard.ts";
 import { surveyShards } from "../../../tasks/pe/grid.ts";
-import { JSON_OPTION, type CommandSpec } from "../command.ts";
-import { printResult } from "../console.ts";
+import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
+import { printResult } from "../../../common/command-line/console.ts";
 
 /** Series of one file, or files of one folder, told one by one. */
 const LINES_MAX = 100;
@@ -78,7 +79,7 @@ function lookAtMaps(path: string, maps: Maps): Finding {
         maps: rows,
         sources: maps.sources.map(({ digest, shards }) => ({ digest, shards: shards.length })),
       },
-      text: [`maps file ${path}: ${rows.length} maps of ${xSize} x ${ySize} cells`, ...lines].join("\n"),
+      text: [`maps file ${path}: ${counted(rows.length, "map")} of ${xSize} x ${ySize} cells`, ...lines].join("\n"),
       problems: [],
     };
   } finally {
@@ -109,7 +110,7 @@ async function lookAtShard({ files: [file] }: Input): Promise<Finding> {
     return {
       record: { kind: "shard", path: file!.path, bytes: file!.bytes, attributes, series, problems },
       text: [
-        `shard ${file!.path}: ${series.length} series, ${problems.length} problems`,
+        `shard ${file!.path}: ${series.length} series, ${counted(problems.length, "problem")}`,
         ...lines,
         ...more(series.length),
         ...problems.map(describe),
@@ -138,7 +139,7 @@ async function lookAtFolder(input: Input): Promise<Finding> {
       problems,
     },
     text: [
-      `${input.files.length} shards in ${input.root}: grid ${grid.xSize} x ${grid.ySize}, series of ${length} samples, ${bytes} bytes`,
+      `${counted(input.files.length, "shard")} in ${input.root}: grid ${grid.xSize} x ${grid.ySize}, series of ${length} samples, ${bytes} bytes`,
       ...input.files.slice(0, LINES_MAX).map(({ name }, ordinal) => `${String(ordinal).padStart(5)}  ${name}`),
       ...more(input.files.length),
       ...problems.map(describe),

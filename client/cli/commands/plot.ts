@@ -6,8 +6,8 @@ import type { Measure } from "../../../data/maps.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
 import { COLOUR_TABLES, svgToPng, type ColourTable } from "../../../plot/index.ts";
 import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "../../figures.ts";
-import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../command.ts";
-import { printResult } from "../console.ts";
+import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../../../common/command-line/command.ts";
+import { printResult } from "../../../common/command-line/console.ts";
 import { parseCell, parseDelays, parseInterval, parseMeasures, parseOrders, parseSpan } from "../quantities.ts";
 
 /** What a figure may be told, also by other commands that draw. */
@@ -62,6 +62,8 @@ function draw(maps: Maps, given: Given): string {
   const measure = parseMeasures(given.needed("measure"))[0]!;
   if (name !== undefined && cell !== undefined)
     throw new PeError("PE_PARAMETER", "Cannot draw --map and --scan in one figure: give one of them");
+  if (cell !== undefined && (given.has("range") || given.has("colours")))
+    throw new PeError("PE_PARAMETER", "Cannot draw --scan with --range or --colours: they colour maps; leave them out");
   if (cell !== undefined) return scanFigure(maps, cell, measure, options);
   return name === undefined ? drawSheet(maps, measure, given, options) : mapFigure(maps, name, options);
 }

@@ -1,5 +1,6 @@
 /** pe-client run: shards in, maps, pictures and a report out, on this machine. */
 import { EXIT, PeError } from "../../../common/errors.ts";
+import { counted } from "../../../common/counted.ts";
 import { formatList, formatRanges } from "../../../common/ranges.ts";
 import { planPe, type PeJob, type PeRequest } from "../../../tasks/pe/plan.ts";
 import { computeMaps, type MapJobOptions } from "../../map-job.ts";
@@ -7,9 +8,9 @@ import { inputName, reportText, writeReport, type MapJobReport } from "../../map
 import { checkOutput } from "../../output-check.ts";
 import { drawMaps, makePicturesFolder } from "../../pictures.ts";
 import { aboutFolder } from "../../../tasks/simulate/index.ts";
-import { JSON_OPTION, type CommandSpec, type Given } from "../command.ts";
-import { printResult, type Console } from "../console.ts";
-import { stopOnSignals } from "../interrupt.ts";
+import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
+import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
 import { createProgress, formatCount, formatSeconds } from "../progress.ts";
 import { parseDelays, parseInterval, parseMeasures, parseOrders, parseWhole } from "../quantities.ts";
 
@@ -66,7 +67,7 @@ async function runCommand(given: Given, console: Console): Promise<number> {
   const written = await writeReport(report, []);
   const drawn = pictures === undefined ? [] : await draw(report, pictures, given, console);
   if (drawn.length > 0) await writeReport(report, drawn);
-  const drawings = drawn.length === 0 ? [] : [`${drawn.length} pictures to ${pictures}`];
+  const drawings = drawn.length === 0 ? [] : [`${counted(drawn.length, "picture")} to ${pictures}`];
   printResult(console, given.flag("json"), report, reportText(report, [...written, ...drawings]));
   return report.problems.length === 0 ? EXIT.ok : EXIT.dataError;
 }
@@ -105,7 +106,7 @@ async function compute(request: PeRequest, given: Given, console: Console): Prom
     },
     onPublish: (maps) => {
       progress.end();
-      console.stderr(`writing and verifying ${maps} ${maps === 1 ? "map" : "maps"}\n`);
+      console.stderr(`writing and verifying ${counted(maps, "map")}\n`);
     },
     onProgress: ({ seriesDone, seriesBefore, seriesEstimate, tasksDone, tasks, file }) =>
       progress.update({
@@ -172,13 +173,13 @@ function planText(job: PeJob): string {
   const { source, grid, common, shards } = manifest;
   const { orders, delays, measures, length } = common;
   const lines = [
-    `input    ${inputName(job)}: ${source.files.length} ${source.files.length === 1 ? "file" : "files"}, ${formatBytes(totalBytes(manifest))}, grid ${grid.xSize} x ${grid.ySize}`,
+    `input    ${inputName(job)}: ${counted(source.files.length, "file")}, ${formatBytes(totalBytes(manifest))}, grid ${grid.xSize} x ${grid.ySize}`,
     `series   ${seriesEstimate} of ${length} samples` +
       (shards.length === 1 && shards[0]!.stop - shards[0]!.start === source.files.length
         ? ""
         : `, shards ${formatRanges(shards)}`),
     `maps     ${orders.length * delays.length * measures.length}: ${measures.join(", ")} at orders ${formatList(orders)}, delays ${formatList(delays)}`,
-    `work     ${formatCount(windowsOf(seriesEstimate, common))} windows in ${taskCount} tasks, about ${formatSeconds(Math.max(0.1, costEstimateMs / 1000))} of one core, then ${orders.length * delays.length * measures.length} maps to write`,
+    `work     ${formatCount(windowsOf(seriesEstimate, common))} windows in ${counted(taskCount, "task")}, about ${formatSeconds(Math.max(0.1, costEstimateMs / 1000))} of one core, then ${counted(orders.length * delays.length * measures.length, "map")} to write`,
     ...warnings.map((warning) => `warning  ${warning}`),
     ...unreadable.map(({ message }) => `problem  ${message}`),
   ];

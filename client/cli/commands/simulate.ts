@@ -1,10 +1,11 @@
 /** pe-client simulate: shards of a simulated laser, in the layout of measured ones. */
+import { counted } from "../../../common/counted.ts";
 import { EXIT, PeError } from "../../../common/errors.ts";
 import type { SimulateRequest } from "../../../tasks/simulate/index.ts";
 import { simulateShards, type SimulationReport } from "../../simulation.ts";
-import { JSON_OPTION, type CommandSpec, type Given } from "../command.ts";
-import { printResult, type Console } from "../console.ts";
-import { stopOnSignals } from "../interrupt.ts";
+import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
+import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
 import { createProgress, formatSeconds } from "../progress.ts";
 import { parseGrid, parseSweep, parseWhole } from "../quantities.ts";
 
@@ -35,7 +36,7 @@ export const simulate: CommandSpec = {
     const report = await compute(readRequest(given), given, console);
     const { output, shards, reused, series, bytes, wallMs } = report;
     const before = reused === 0 ? "" : `, ${reused} of them there before`;
-    const size = `${shards} shards (${(bytes / 1e6).toFixed(1)} MB)${before}`;
+    const size = `${counted(shards, "shard")} (${(bytes / 1e6).toFixed(1)} MB)${before}`;
     const text = `${series} series in ${size}: ${output}, ${formatSeconds(wallMs / 1000)}`;
     printResult(console, given.flag("json"), report, text);
     return EXIT.ok;
@@ -73,7 +74,7 @@ async function compute(request: SimulateRequest, given: Given, console: Console)
       ...(threads !== undefined && { threads }),
       onPlan: ({ seriesCount, taskCount, costEstimateMs }) =>
         console.stderr(
-          `${seriesCount} series in ${taskCount} shards, about ${formatSeconds(costEstimateMs / 1000)} of one core\n`,
+          `${seriesCount} series in ${counted(taskCount, "shard")}, about ${formatSeconds(costEstimateMs / 1000)} of one core\n`,
         ),
       onProgress: ({ shardsDone, shards, file }) =>
         progress.update({ done: shardsDone, total: shards, before: 0, unit: "shards", current: file }),

@@ -48,6 +48,12 @@ describe.each(["wasm", "plain"] as const)("path %s", (path) => {
     }
   });
 
+  it("permutationEntropies() refuses options that lack a list, in words", () => {
+    const series = whiteNoise(100, 1);
+    for (const options of [{ orders: [3] }, { delays: [1] }, { orders: 3, delays: [1] }, { orders: [3], delays: null }])
+      expect(() => permutationEntropies(series, { ...options, path } as never)).toThrow(refused);
+  });
+
   it("ordinalPatternCounts() refuses a series with NaN and says where", () => {
     expect(() => ordinalPatternCounts(Float64Array.of(1, NaN, 2), 2, 1, { path })).toThrow(
       "Cannot count ordinal patterns: sample 1 is NaN; remove or replace it",
