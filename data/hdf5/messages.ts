@@ -13,6 +13,8 @@ export interface StoredType {
   readonly bigEndian: boolean;
   /** A text of fixed length. */
   readonly isText: boolean;
+  /** A number of a common width in another form: packed bits, or a float that is not IEEE's. */
+  readonly isOddNumber: boolean;
 }
 
 const CLASS_INTEGER = 0;
@@ -32,13 +34,13 @@ export function parseDatatype(view: DataView): StoredType {
   requirePlain(version >= 1 && version <= 3 && typeClass <= CLASS_LAST, "a type of another version");
   const bits = view.getUint8(1);
   const bytes = view.getUint32(4, true);
-  const other = { bytes, element: undefined, bigEndian: false, isText: typeClass === CLASS_STRING };
+  const other = { bytes, element: undefined, bigEndian: false, isText: typeClass === CLASS_STRING, isOddNumber: false };
   requirePlain(typeClass !== CLASS_TIME, "times");
   if (typeClass === CLASS_INTEGER) {
     requirePlain(isWidth(bytes), "integers of another width");
     const isWhole = view.getUint16(8, true) === 0 && view.getUint16(10, true) === bytes * 8;
     // The library would hand on such bits as they lie, without the sign.
-    if (!isWhole) return other;
+    if (!isWhole) return { ...other, isOddNumber: true };
     return {
       ...other,
       element: { kind: "integer", signed: (bits & 0x08) !== 0, bytes },
@@ -51,7 +53,7 @@ export function parseDatatype(view: DataView): StoredType {
     const expected = bytes === 8 ? FLOAT64 : FLOAT32;
     const isVax = (bits & 0x40) !== 0;
     const isIeee = expected.every((value, index) => value === found[index]) && (bits & 0x30) === 0x20;
-    if (!isIeee || isVax || view.getUint8(2) !== bytes * 8 - 1) return other;
+    if (!isIeee || isVax || view.getUint8(2) !== bytes * 8 - 1) return { ...other, isOddNumber: true };
     return { ...other, element: { kind: "float", signed: true, bytes }, bigEndian: (bits & 0x01) !== 0 };
   }
   return other;
@@ -152,6 +154,8 @@ export function parseAttribute(view: DataView): { name: string; value: Attribute
   const isSingle = shape !== undefined && shape.every((length) => length === 1);
   if (!isSingle) return { name, value: undefined };
   requirePlain(dataAt + type.bytes <= view.byteLength, "an attribute's value beyond its message");
+  // A series of such numbers is refused, but no attribute can be: the library reads its bits as they lie.
+  requirePlain(!type.isOddNumber, "an attribute that is a number of another form");
   return { name, value: scalar(part(view, dataAt, type.bytes), type) };
 }
 
