@@ -14,7 +14,7 @@ import { createWorkerPool } from "../worker/pool.ts";
 import { runOnBarePool } from "./bare-pool.ts";
 import { buildReport, type MapJobReport } from "./map-report.ts";
 import { checkOutput, withHashes } from "./output-check.ts";
-import { packageVersion } from "./version.ts";
+import { packageVersion } from "../common/version.ts";
 import { openWorkFolder, type WorkFolder } from "./work-folder.ts";
 
 export interface MapJobOptions extends PeRequest {

@@ -1,27 +1,18 @@
 #!/usr/bin/env node
 /** Entry of the command pe-client. */
-import { asPeError } from "../../common/errors.ts";
-import { runCli } from "./program.ts";
+import { enter } from "../../common/command-line/entry.ts";
+import { packageVersion } from "../../common/version.ts";
 
-/** What became of a stream that results or messages go to. */
-let lost: NodeJS.ErrnoException | undefined;
-for (const stream of [process.stdout, process.stderr])
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    // A reader that has seen enough (`| head`) is no failure, and the work goes on without it.
-    if (error.code !== "EPIPE") lost ??= error;
-  });
-
-const status = await runCli(process.argv.slice(2), {
-  stdout: (text) => void process.stdout.write(text),
-  stderr: (text) => void process.stderr.write(text),
-  isTerminal: process.stderr.isTTY,
-});
-
-// The streams tell their errors after the write.
-process.exitCode = status;
-process.on("exit", () => {
-  if (lost === undefined) return;
-  const { message, code, exit } = asPeError(lost, "PE_OUTPUT_UNWRITABLE", "Cannot write the result");
-  process.stderr.write(`pe-client: ${message} [${code}]\n`);
-  process.exitCode = exit;
+await enter({
+  name: "pe-client",
+  about: "Permutation entropy maps of laser data.",
+  version: packageVersion(),
+  commands: {
+    run: async () => (await import("./commands/run.ts")).run,
+    plot: async () => (await import("./commands/plot.ts")).plot,
+    inspect: async () => (await import("./commands/inspect.ts")).inspect,
+    export: async () => (await import("./commands/export.ts")).exportMap,
+    simulate: async () => (await import("./commands/simulate.ts")).simulate,
+    demo: async () => (await import("./commands/demo.ts")).demo,
+  },
 });

@@ -2,7 +2,7 @@
  * Progress on stderr: a live bar on a terminal, else a line every 10 s, so that a log of a long run stays short.
  * Rate and time left come from the work done so far in this run.
  */
-import type { Console } from "./console.ts";
+import type { Console } from "../../common/command-line/console.ts";
 
 const BAR_CELLS = 24;
 const REDRAW_MS = 100;

@@ -32,7 +32,7 @@ const ONE_PLACE: Readonly<Record<string, string>> = {
   msgpackr: "protocol/packing.ts",
   "msgpackr/pack": "protocol/packing.ts",
   ws: "protocol/socket.ts",
-  commander: "client/cli/program.ts",
+  commander: "common/command-line/program.ts",
   h5wasm: "data/hdf5/library.ts",
   "h5wasm/node": "data/hdf5/library.ts",
   "@resvg/resvg-js": "plot/raster.ts",

@@ -1,5 +1,5 @@
 /** A command as data: what it takes, an example, and what it does. `program.ts` makes a command line of it. */
-import { PeError } from "../../common/errors.ts";
+import { PeError } from "../errors.ts";
 import type { Console } from "./console.ts";
 
 export interface OptionSpec {
@@ -11,14 +11,20 @@ export interface OptionSpec {
 }
 
 export interface CommandSpec {
+  /** As typed: `run`, or `access new` for one of a group. */
   readonly name: string;
   readonly about: string;
-  readonly argument?: { readonly name: string; readonly about: string };
+  readonly argument?: ArgumentSpec;
   readonly options: readonly OptionSpec[];
   /** Shown by --help; a line that works when pasted. */
   readonly examples: readonly string[];
   /** @returns The exit status. */
   run(given: Given, console: Console): Promise<number>;
+}
+
+export interface ArgumentSpec {
+  readonly name: string;
+  readonly about: string;
 }
 
 /** What the user gave to a command. */

@@ -1,20 +1,24 @@
-/** The commands of pe-client and how any of them ends; the one file with commander. */
+/** A program as a table of commands, and how any of them ends; the one file with commander. */
 import { Command, CommanderError } from "commander";
-import { AssertionError } from "../../common/assert.ts";
-import { asPeError, EXIT, PeError } from "../../common/errors.ts";
+import { AssertionError } from "../assert.ts";
+import { asPeError, EXIT, PeError } from "../errors.ts";
 import { Given, type CommandSpec } from "./command.ts";
 import type { Console } from "./console.ts";
-import { packageVersion } from "../version.ts";
 
-/** In the order of --help. A command's code is loaded when it is called: half of the time to start. */
-const COMMANDS: Readonly<Record<string, () => Promise<CommandSpec>>> = {
-  run: async () => (await import("./commands/run.ts")).run,
-  plot: async () => (await import("./commands/plot.ts")).plot,
-  inspect: async () => (await import("./commands/inspect.ts")).inspect,
-  export: async () => (await import("./commands/export.ts")).exportMap,
-  simulate: async () => (await import("./commands/simulate.ts")).simulate,
-  demo: async () => (await import("./commands/demo.ts")).demo,
-};
+/** What a program is called, says of itself, and can do. */
+export interface ProgramSpec {
+  /** As typed, `pe-client`. */
+  readonly name: string;
+  readonly about: string;
+  readonly version: string;
+  /** What it does when no command is named, by the program's own name; without it, a command must be named. */
+  readonly main?: () => Promise<CommandSpec>;
+  /**
+   * By name, in the order of --help; `access new` belongs to a group. A command's code is loaded when it is called: half of
+   * the time to start.
+   */
+  readonly commands?: Readonly<Record<string, () => Promise<CommandSpec>>>;
+}
 
 /**
  * Runs one command line.
@@ -22,31 +26,53 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandSpec>>> = {
  * @param args Without the program's own name.
  * @returns The exit status (sysexits): 0 only when everything that was asked for was done.
  */
-export async function runCli(args: readonly string[], console: Console): Promise<number> {
+export async function runProgram(spec: ProgramSpec, args: readonly string[], console: Console): Promise<number> {
   let status: number = EXIT.ok;
-  const program = configure(new Command("pe-client"), console)
-    .description("Permutation entropy maps of laser data.")
-    .version(packageVersion(), "-V, --version");
-  for (const spec of await specsFor(args)) {
-    const command = configure(program.command(spec.name), console);
-    declare(command, spec);
+  const program = configure(new Command(spec.name), console)
+    .description(spec.about)
+    .version(spec.version, "-V, --version");
+  const add = (command: Command, one: CommandSpec, called: string): void => {
+    declare(command, one);
     command.action(async () => {
-      refuseSlips(command, spec);
-      status = await spec.run(given(command, spec), console);
+      refuseSlips(command, one, called);
+      status = await one.run(given(command, one), console);
     });
+  };
+  const called = calledIn(spec, args);
+  // The options of a program are not those of its commands, which may have the same names.
+  if (called.main !== undefined) add(program, await called.main(), spec.name);
+  for (const load of called.commands) {
+    const command = await load();
+    add(place(program, command.name, console), command, `${spec.name} ${command.name}`);
   }
   try {
     await program.parseAsync(args, { from: "user" });
     return status;
   } catch (error) {
-    return reportError(error, console);
+    return reportError(spec, error, console);
   }
 }
 
-/** The command that is called, or all of them for --help and for a name that is none. */
-async function specsFor([name = ""]: readonly string[]): Promise<CommandSpec[]> {
-  const called = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
-  return await Promise.all(called.map((load) => load()));
+/** The command that is called; all of them for --help and for a name that is none. */
+function calledIn(
+  { main, commands = {} }: ProgramSpec,
+  args: readonly string[],
+): Pick<ProgramSpec, "main"> & {
+  readonly commands: readonly (() => Promise<CommandSpec>)[];
+} {
+  const [first = "", second = ""] = args;
+  for (const name of [first, `${first} ${second}`])
+    if (Object.hasOwn(commands, name)) return { commands: [commands[name]!] };
+  const isGroup = Object.keys(commands).some((name) => name.startsWith(`${first} `));
+  return { commands: Object.values(commands), ...(main !== undefined && !isGroup && { main }) };
+}
+
+/** The place of a command in the program, its group made when it is the first there. */
+function place(program: Command, name: string, console: Console): Command {
+  const [first = "", second] = name.split(" ");
+  if (second === undefined) return configure(program.command(first), console);
+  const group = program.commands.find((command) => command.name() === first);
+  return configure((group ?? configure(program.command(first), console)).command(second), console);
 }
 
 /** Commander writes help through the console and throws instead of ending the process. */
@@ -73,9 +99,9 @@ function declare(command: Command, { about, argument, options, examples }: Comma
 }
 
 /** Slips of the keyboard that commander would blame on something else. @throws {PeError} `PE_PARAMETER` */
-function refuseSlips(command: Command, spec: CommandSpec): void {
+function refuseSlips(command: Command, spec: CommandSpec, called: string): void {
   const { name, argument, options } = spec;
-  const help = `see pe-client ${name} --help`;
+  const help = `see ${called} --help`;
   const flags = new Set(command.options.map(({ long }) => long));
   for (const option of command.options) {
     const value: unknown = command.getOptionValue(option.attributeName());
@@ -111,11 +137,11 @@ function given(command: Command, { argument }: CommandSpec): Given {
 }
 
 /** One line: what was wrong, where, what to do, and the code. A broken invariant keeps its stack. */
-function reportError(error: unknown, console: Console): number {
-  if (error instanceof CommanderError) return reportUsage(error, console);
+function reportError({ name }: ProgramSpec, error: unknown, console: Console): number {
+  if (error instanceof CommanderError) return reportUsage(name, error, console);
   if (error instanceof AssertionError) throw error;
   const known = error instanceof PeError ? error : asPeError(error, "PE_UNEXPECTED", "Unexpected error");
-  console.stderr(`pe-client: ${oneLine(known.message)} [${known.code}]\n`);
+  console.stderr(`${name}: ${oneLine(known.message)} [${known.code}]\n`);
   if (process.env.PE_TRACE !== undefined) console.stderr(`${traceOf(known)}\n`);
   return known.exit;
 }
@@ -124,10 +150,10 @@ function traceOf(error: Error): string {
   return `${error.stack}${error.cause instanceof Error ? `\ncaused by ${traceOf(error.cause)}` : ""}`;
 }
 
-function reportUsage(error: CommanderError, console: Console): number {
+function reportUsage(name: string, error: CommanderError, console: Console): number {
   if (error.exitCode === 0) return EXIT.ok;
   const text = error.code === "commander.help" ? "name a command" : oneLine(error.message.replace(/^error: /, ""));
-  console.stderr(`pe-client: ${text}; see --help [PE_PARAMETER]\n`);
+  console.stderr(`${name}: ${text}; see --help [PE_PARAMETER]\n`);
   return EXIT.usage;
 }
 

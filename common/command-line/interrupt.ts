@@ -1,5 +1,5 @@
 /** Ctrl-C: once stops handing out work and keeps what is finished, twice ends at once. */
-import { EXIT } from "../../common/errors.ts";
+import { EXIT } from "../errors.ts";
 import type { Console } from "./console.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -10,11 +10,15 @@ export interface Interrupt {
   release(): void;
 }
 
-export function stopOnSignals(console: Console): Interrupt {
+/** @param note What the first signal says that it does. */
+export function stopOnSignals(
+  console: Console,
+  note = "stopping: tasks under way finish and are kept; again to stop at once",
+): Interrupt {
   const controller = new AbortController();
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    console.stderr("\nstopping: tasks under way finish and are kept; again to stop at once\n");
+    console.stderr(`\n${note}\n`);
     controller.abort();
   };
   for (const name of SIGNALS) process.on(name, onSignal);
