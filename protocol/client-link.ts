@@ -11,6 +11,9 @@ export const BATCH_TASKS_MAX = 4096;
 /** Tasks of a job. */
 export const JOB_TASKS_MAX = 10_000_000;
 export const KEY_LENGTH_MAX = 512;
+/** Of a reason that is told beside the error it comes from. */
+export const BECAUSE_LENGTH_MAX = 1000;
+export const STORY_LINE_LENGTH_MAX = 256;
 const U32_MAX = 0xffff_ffff;
 
 const u32 = integer(0, U32_MAX);
@@ -90,9 +93,14 @@ const jobStatus = object({
   job: u32,
   id: text(256),
   kind: text(64),
+  version: text(256),
   tasks: u32,
   sealed: flag(),
   counts,
+  /** Why the scheduler itself cancelled tasks of it: too many failed, or one failed for all. */
+  because: optional(text(BECAUSE_LENGTH_MAX)),
+  /** Why nothing of what is queued can run now, such as a kind that no worker has. */
+  waits: optional(text(BECAUSE_LENGTH_MAX)),
 });
 
 /** Everything the scheduler may say to a client. */
@@ -116,12 +124,14 @@ export const schedulerToClient = messages({
     stack: text(16_384),
     attempts: u32,
     worker: text(128),
-    story: list(text(256), 64),
+    story: list(text(STORY_LINE_LENGTH_MAX), 64),
   },
-  cancelled: { job: u32, tasks: column },
+  /** `because`: why the scheduler itself cancelled tasks of this job; absent where only clients did. */
+  cancelled: { job: u32, tasks: column, because: optional(text(BECAUSE_LENGTH_MAX)) },
   /** All tasks of a sealed job have ended. */
   ended: { job: u32, counts },
-  found: { request, job: optional(jobStatus) },
+  /** `common` as the job was opened with: whoever knows the id can go on with it. Both absent where there is no such job. */
+  found: { request, job: optional(jobStatus), common: optional(blob) },
   statusIs: {
     request,
     jobs: list(jobStatus, 1000),
@@ -137,7 +147,7 @@ export const schedulerToClient = messages({
       1024,
     ),
   },
-  storyIs: { request, lines: list(text(256), 64) },
+  storyIs: { request, lines: list(text(STORY_LINE_LENGTH_MAX), 64) },
   refuse: { code: text(64), message: text(4096) },
 });
 

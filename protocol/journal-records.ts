@@ -51,7 +51,8 @@ export const journalRecords = messages({
     attempts: u32,
     worker: text(128),
   },
-  cancelled: { job: u32, tasks: column },
+  /** `because`: the scheduler's own reason, where no client asked. */
+  cancelled: { job: u32, tasks: column, because: optional(text(1000)) },
   /** Back from erred or cancelled; their errors and deaths are forgotten. */
   retried: { job: u32, tasks: column },
   /**

@@ -10,6 +10,9 @@ import { bytes, flag, integer, list, messages, object, text, uint32s, type Infer
 /** Tasks that one message may name. */
 export const TASKS_PER_MESSAGE_MAX = 4096;
 export const SLOTS_MAX = 1024;
+export const CODE_LENGTH_MAX = 64;
+/** Of the message and of the stack of an error. */
+export const MESSAGE_LENGTH_MAX = 16_384;
 const U32_MAX = 0xffff_ffff;
 
 const u32 = integer(0, U32_MAX);
@@ -60,13 +63,15 @@ export const workerToScheduler = messages({
     task: u32,
     epoch: u32,
     attempt: u32,
-    code: text(64),
-    message: text(16_384),
-    stack: text(16_384),
+    code: text(CODE_LENGTH_MAX),
+    message: text(MESSAGE_LENGTH_MAX),
+    stack: text(MESSAGE_LENGTH_MAX),
     /** The thread died: the task may be to blame. */
     died: flag(),
     /** Not the task's fault (store unreachable, disk full): runs again without counting. */
     blameless: flag(),
+    /** No task of the job can do better here, such as an input that this host cannot reach: no retry, the rest is cancelled. */
+    endsJob: flag(),
   },
   /** Hand-outs given back unbegun: answer to `retract`, or the worker leaves. */
   returned: { job: u32, tasks, attempts: tasks },

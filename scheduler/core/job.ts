@@ -70,6 +70,8 @@ export interface Job extends JobHead {
   sealed: boolean;
   /** When the last watcher left; only for transient jobs. */
   abandonedMs: number | undefined;
+  /** Why the scheduler itself cancelled tasks of it; none where only clients did. */
+  because: string | undefined;
   /** Whether watchers were told that it ended. */
   toldEnd: boolean;
 }
@@ -92,6 +94,7 @@ export function createJob(head: JobHead, nowMs: number): Job {
     watchers: new Map(),
     sealed: false,
     abandonedMs: head.transient ? nowMs : undefined,
+    because: undefined,
     toldEnd: false,
   };
 }

@@ -106,7 +106,13 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
 function failForSize(state: SchedulerState, { job, task }: Lease, bytes: number, worker: WorkerRecord): void {
   const message = `Task ${keyOf(job, task)} gave a result of ${bytes} bytes, more than ${RESULT_BYTES_MAX}: store it as a part`;
   const attempts = job.table.fails(task) + 1;
-  fail(state, job, task, { code: "PE_LIMIT", message, stack: "", attempts, worker: worker.name }, worker.link);
+  fail(
+    state,
+    job,
+    task,
+    { code: "PE_LIMIT", message, stack: "", attempts, worker: worker.name },
+    { worker: worker.link },
+  );
 }
 
 const MEAN_WEIGHT = 0.1;
@@ -162,14 +168,14 @@ function onFailure(
   state: SchedulerState,
   worker: WorkerRecord,
   lease: Lease,
-  { code, message, stack, died, blameless }: Report<"failed">,
+  { code, message, stack, died, blameless, endsJob }: Report<"failed">,
 ): void {
   const { job, task, batch, epoch, attempt } = lease;
-  if (blameless) {
+  if (blameless && !endsJob) {
     rest(state, worker);
     return requeue(state, job, task, worker.link);
   }
-  if (died) {
+  if (died && !endsJob) {
     blame(state, lease, worker.instance);
     requeue(state, job, task, worker.link);
     return judge(state, job, task, message, worker.name);
@@ -178,9 +184,9 @@ function onFailure(
   job.table.setFails(task, fails);
   spend(state, job, task, { epoch, attempt });
   journal(state, { type: "failed", job: job.job, task, fails, epoch, attempt });
-  if (fails > batch.options.retries)
-    return fail(state, job, task, { code, message, stack, attempts: fails, worker: worker.name }, worker.link);
-  requeue(state, job, task, worker.link);
+  if (fails <= batch.options.retries && !endsJob) return requeue(state, job, task, worker.link);
+  const error = { code, message, stack, attempts: fails, worker: worker.name };
+  fail(state, job, task, error, { worker: worker.link, endsJob });
 }
 
 /** Its surroundings fail (store, disk, credentials): others may do better, and it may later. */

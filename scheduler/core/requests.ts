@@ -1,7 +1,8 @@
 /** What clients ask for. */
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
-import type { clientToScheduler, ClientToScheduler } from "../../protocol/client-link.ts";
+import { STORY_LINE_LENGTH_MAX, type clientToScheduler, type ClientToScheduler } from "../../protocol/client-link.ts";
+import { fitting } from "../../protocol/fitting.ts";
 import { answer, findJob, refuse } from "./answers.ts";
 import { append } from "./appending.ts";
 import { countNeeds } from "./graph.ts";
@@ -63,17 +64,25 @@ const HANDLERS: Handlers = {
   },
   find: (state, link, { request, id }) => {
     const job = state.jobsById.get(id);
-    const status = job && statusOf(job);
+    const found = job && { job: statusOf(job), common: job.common };
     // What it says is told when it is durable.
-    state.durability.after(() => toClient(state, link, { type: "found", request, ...(status && { job: status }) }));
+    state.durability.after(() => toClient(state, link, { type: "found", request, ...found }));
   },
   /** For people: also what is not durable yet. */
   status: (state, link, { request }) => tellStatus(state, link, request),
   story: (state, link, { request, job: number, task }) => {
     const job = findJob(state, link, request, number, [task]);
-    if (job !== undefined) toClient(state, link, { type: "storyIs", request, lines: state.story.of(number, task) });
+    if (job !== undefined) toClient(state, link, { type: "storyIs", request, lines: storyOf(state, job, task) });
   },
 };
+
+/** Its transitions, and what they do not tell: why the scheduler cancelled it. */
+function storyOf(state: SchedulerState, job: Job, task: number): string[] {
+  const lines = state.story.of(job.job, task);
+  if (job.because !== undefined && job.table.state(task) === TASK.cancelled)
+    lines.push(fitting(`cancelled with its job: ${job.because}`, STORY_LINE_LENGTH_MAX));
+  return lines;
+}
 
 const SOFTWARE = "pe-cluster";
 
@@ -179,6 +188,7 @@ export function putBack(state: SchedulerState, job: Job, tasks: Iterable<number>
     if (unfinished > 0) job.table.setWaitsFor(task, unfinished);
     else makeReady(state, batchOf(job, task), task);
   }
+  if (job.table.counts[TASK.cancelled] === 0) job.because = undefined;
 }
 
 function tellStatus(state: SchedulerState, link: number, request: number): void {
@@ -203,5 +213,7 @@ const STATUS_JOBS_MAX = 1000;
 const STATUS_WORKERS_MAX = 1024;
 
 function statusOf(job: Job) {
-  return { job: job.job, id: job.id, kind: job.kind, tasks: job.table.rows, sealed: job.sealed, counts: countsOf(job) };
+  const { job: number, id, kind, version, table, sealed, because } = job;
+  const told = because !== undefined && { because };
+  return { job: number, id, kind, version, tasks: table.rows, sealed, counts: countsOf(job), ...told };
 }

@@ -48,8 +48,9 @@ const REPLAY: Replay = {
     forgetAccusations(state, job, task);
     job.table.setSettled(task, true);
   },
-  cancelled: (state, { job: number, tasks }) => {
+  cancelled: (state, { job: number, tasks, because }) => {
     const job = jobOf(state, number);
+    if (because !== undefined) job.because = because;
     for (const task of tasks) {
       move(state, job, task, TASK.cancelled);
       forgetAccusations(state, job, task);
@@ -142,7 +143,7 @@ function appendedOf({ job, start, stop, options, parameters, needs, groups }: Ba
 const SNAPSHOT_TASKS_MAX = 65_536;
 
 /** How the tasks of a job ended, and what counts against those that have not. */
-function* endsOf(state: SchedulerState, { job, table, errors }: Job): Iterable<JournalRecord> {
+function* endsOf(state: SchedulerState, { job, table, errors, because }: Job): Iterable<JournalRecord> {
   let finished: number[] = [];
   const cancelled: number[] = [];
   for (let task = 0; task < table.rows; task++) {
@@ -157,7 +158,8 @@ function* endsOf(state: SchedulerState, { job, table, errors }: Job): Iterable<J
     }
   }
   if (finished.length > 0) yield finishedRecord(job, table, finished);
-  if (cancelled.length > 0) yield { type: "cancelled", job, tasks: Uint32Array.from(cancelled) };
+  if (cancelled.length > 0)
+    yield { type: "cancelled", job, tasks: Uint32Array.from(cancelled), ...(because !== undefined && { because }) };
 }
 
 /** Failures and deaths of a task, and the hand-outs that must not be counted twice. */

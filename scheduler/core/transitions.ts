@@ -1,4 +1,7 @@
 /** How tasks end, and what that means for tasks that need them. */
+import { BECAUSE_LENGTH_MAX } from "../../protocol/client-link.ts";
+import { MESSAGE_LENGTH_MAX } from "../../protocol/worker-link.ts";
+import { fitting } from "../../protocol/fitting.ts";
 import { batchOf, hasEnded, keyOf, type Batch, type Job, type TaskError } from "./job.ts";
 import { lostNeed, waitingFor } from "./graph.ts";
 import { dropHandOut } from "./leases.ts";
@@ -26,20 +29,30 @@ interface Failing {
   readonly task: number;
   readonly error: TaskError;
   readonly worker: number;
+  /** No task of the job can do better. */
+  readonly endsJob: boolean;
 }
 
 interface Cancelling {
   readonly job: Job;
   /** Absent: all. */
   readonly tasks: Iterable<number> | undefined;
+  /** The scheduler's own reason. */
+  readonly because?: string;
 }
 
 /**
- * A task is erred for good, and with it all that wait for it; a job with too many errors is cancelled. Journals; watchers
- * are told when it is durable.
+ * A task is erred for good, and with it all that wait for it; a job with too many errors, or with one that `endsJob`, is
+ * cancelled. Journals; watchers are told when it is durable.
  */
-export function fail(state: SchedulerState, job: Job, task: number, error: TaskError, worker = 0): void {
-  spread(state, [{ job, task, error, worker }], []);
+export function fail(
+  state: SchedulerState,
+  job: Job,
+  task: number,
+  error: TaskError,
+  { worker = 0, endsJob = false }: { worker?: number; endsJob?: boolean } = {},
+): void {
+  spread(state, [{ job, task, error, worker, endsJob }], []);
 }
 
 /** Cancels tasks that have not ended, those named or all; workers drop their hand-outs, tasks that wait for them err. */
@@ -61,25 +74,36 @@ function spread(state: SchedulerState, failing: Failing[], cancelling: Cancellin
     // Two paths of a graph may lead to one task, or its job was cancelled meanwhile.
     if (!isUnended(job, task)) continue;
     // The rest is cancelled first: whatever of this a crash leaves in the journal, no task goes on that should not.
-    if (job.table.counts[TASK.erred]! >= job.maxFails && unended(job) > 1)
-      cancelAndTell(state, { job, tasks: others(job, task) }, failing);
+    const endOfJob = whyJobEnds(next);
+    if (endOfJob !== undefined && unended(job) > 1)
+      cancelAndTell(state, { job, tasks: others(job, task), because: endOfJob }, failing);
     err(state, next);
     const because = error.code === "PE_NEED_FAILED" ? error.message : needFailed(job, task, error);
     for (const dependant of waitingFor(state, job, task))
-      failing.push({ ...dependant, error: needError(because), worker: 0 });
+      failing.push({ ...dependant, error: needError(because), worker: 0, endsJob: false });
     forgetAccusations(state, job, task);
   }
 }
 
-const BECAUSE_MAX = 1000;
+function whyJobEnds({ job, task, error, endsJob }: Failing): string | undefined {
+  const erred = job.table.counts[TASK.erred]!;
+  const what = `task ${keyOf(job, task)} failed: ${error.message}`;
+  if (endsJob) return fitting(`One error ends the job: ${what}`, BECAUSE_LENGTH_MAX);
+  if (erred < job.maxFails) return undefined;
+  return fitting(
+    `${erred + 1} tasks failed, and the job may have ${job.maxFails} that fail; the last: ${what}`,
+    BECAUSE_LENGTH_MAX,
+  );
+}
 
 /** Names the task that failed first, however far away the one that is told. */
 function needFailed(job: Job, task: number, { message }: TaskError): string {
-  return `Task ${keyOf(job, task)}, which it needs, failed: ${message}`.slice(0, BECAUSE_MAX);
+  return `Task ${keyOf(job, task)}, which it needs, failed: ${message}`;
 }
 
 function needError(message: string): TaskError {
-  return { code: "PE_NEED_FAILED", message: message.slice(0, BECAUSE_MAX), stack: "", attempts: 0, worker: "" };
+  const shortened = fitting(message, BECAUSE_LENGTH_MAX);
+  return { code: "PE_NEED_FAILED", message: shortened, stack: "", attempts: 0, worker: "" };
 }
 
 /** Of a batch that came, or was put back: tasks whose needs failed before. */
@@ -105,8 +129,9 @@ function* others({ table }: Job, task: number): Iterable<number> {
 
 function err(state: SchedulerState, { job, task, error, worker }: Failing): void {
   move(state, job, task, TASK.erred, worker);
-  job.errors.set(task, error);
-  journal(state, { type: "erred", job: job.job, task, ...error });
+  const fitted = { ...error, message: fitting(error.message, MESSAGE_LENGTH_MAX) };
+  job.errors.set(task, fitted);
+  journal(state, { type: "erred", job: job.job, task, ...fitted });
   state.durability.after(() => {
     job.table.setSettled(task, true);
     for (const link of job.watchers.keys()) tellError(state, link, job, task);
@@ -120,14 +145,15 @@ export function tellError(state: SchedulerState, link: number, job: Job, task: n
   toClient(state, link, { type: "erred", job: job.job, task, ...error, story: state.story.of(job.job, task) });
 }
 
-function cancelAndTell(state: SchedulerState, { job, tasks }: Cancelling, failing: Failing[]): void {
+function cancelAndTell(state: SchedulerState, { job, tasks, because }: Cancelling, failing: Failing[]): void {
   const cancelled = cancelUnended(state, job, tasks ?? range(job.table.rows));
   if (cancelled.length === 0) return;
-  journal(state, { type: "cancelled", job: job.job, tasks: cancelled });
+  if (because !== undefined) job.because = because;
+  journal(state, { type: "cancelled", job: job.job, tasks: cancelled, ...(because !== undefined && { because }) });
   for (const task of cancelled)
     for (const dependant of waitingFor(state, job, task)) {
       const error = needError(`Task ${keyOf(job, task)}, which it needs, was cancelled`);
-      failing.push({ ...dependant, error, worker: 0 });
+      failing.push({ ...dependant, error, worker: 0, endsJob: false });
     }
   state.durability.after(() => tellCancelledAll(state, job, cancelled));
 }
@@ -155,8 +181,14 @@ export function tellCancelledAll(state: SchedulerState, job: Job, tasks: Uint32A
 const TOLD_TASKS_MAX = 4096;
 
 export function tellCancelled(state: SchedulerState, link: number, job: Job, tasks: Uint32Array): void {
+  const { because } = job;
   for (let start = 0; start < tasks.length; start += TOLD_TASKS_MAX)
-    toClient(state, link, { type: "cancelled", job: job.job, tasks: tasks.slice(start, start + TOLD_TASKS_MAX) });
+    toClient(state, link, {
+      type: "cancelled",
+      job: job.job,
+      tasks: tasks.slice(start, start + TOLD_TASKS_MAX),
+      ...(because !== undefined && { because }),
+    });
 }
 
 /** Once, when all tasks of a sealed job have ended. */

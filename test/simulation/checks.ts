@@ -27,6 +27,8 @@ export class LocalChecks {
   readonly #attempts = new Map<number, number>();
   /** The hand-out whose report ended a task, by lease key: `epoch/attempt`. */
   readonly #endedBy = new Map<number, string>();
+  /** The job that the event of this step ends. */
+  #endedJob: number | undefined;
   #steps = 0;
 
   constructor(core: Core, written: Ledger, durable: Ledger) {
@@ -37,19 +39,31 @@ export class LocalChecks {
 
   /** Before an event enters the core. */
   before(event: SchedulerEvent): void {
+    this.#endedJob = undefined;
     if (event.type !== "worker-said") return;
     const { message } = event;
     const leases = this.#state.workers.get(event.link)?.leases;
     if (message.type === "done")
       for (const [place, task] of message.tasks.entries())
         this.#mayEnd(leases, message.job, task, message.epochs[place]!, message.attempts[place]!);
-    if (message.type === "failed") this.#mayEnd(leases, message.job, message.task, message.epoch, message.attempt);
+    if (message.type !== "failed") return;
+    const counts = this.#mayEnd(leases, message.job, message.task, message.epoch, message.attempt);
+    if (counts && message.endsJob) this.#endedJob = message.job;
   }
 
-  #mayEnd(leases: WorkerRecord["leases"] | undefined, job: number, task: number, epoch: number, attempt: number): void {
+  /** @returns Whether the report counts. */
+  #mayEnd(
+    leases: WorkerRecord["leases"] | undefined,
+    job: number,
+    task: number,
+    epoch: number,
+    attempt: number,
+  ): boolean {
     const key = leaseKey(job, task);
     const lease = leases?.get(key);
-    if (lease?.epoch === epoch && lease.attempt === attempt) this.#endedBy.set(key, `${epoch}/${attempt}`);
+    if (lease?.epoch !== epoch || lease.attempt !== attempt) return false;
+    this.#endedBy.set(key, `${epoch}/${attempt}`);
+    return true;
   }
 
   /** Before an effect is carried out. */
@@ -192,6 +206,13 @@ export class LocalChecks {
     }
   }
 
+  /** An error that concerns the whole job leaves nothing of it to do. */
+  #checkEndedJob(number: number): void {
+    const { counts } = this.#state.jobs.get(number)!.table;
+    const left = counts[TASK.waiting]! + counts[TASK.queued]! + counts[TASK.processing]!;
+    must(left === 0, `${left} tasks of job ${number} go on after an error that ends it`);
+  }
+
   #checkAlone(
     worker: {
       leases: ReadonlyMap<number, { job: { table: { deaths(task: number): number } }; task: number; epoch: number }>;
@@ -207,6 +228,7 @@ export class LocalChecks {
   step(event: SchedulerEvent): void {
     const state = this.#state;
     if (event.type === "tick") this.#checkSilence();
+    if (this.#endedJob !== undefined) this.#checkEndedJob(this.#endedJob);
     let processing = 0;
     for (const { table } of state.jobs.values()) {
       const { counts } = table;

@@ -104,6 +104,7 @@ export class ClientHost {
   release(): void {
     this.#isReleasing = true;
     for (const submission of this.submissions.toReversed()) {
+      this.#world.released.add(submission.plan.place);
       const { number } = submission;
       if (number === undefined) continue;
       this.#ask({ type: "release", job: number }, (answer) => {
@@ -153,6 +154,7 @@ export class ClientHost {
         return this.#watch(submission);
       case 7:
         if (this.#world.isNeeded(plan)) return;
+        this.#world.released.add(plan.place);
         return this.#ask({ type: "release", job }, (answer) => {
           if (answer.type !== "ok") return;
           submission.number = undefined;
@@ -374,7 +376,10 @@ export class ClientHost {
         return this.#world.erred(submission.plan, message.task, message.code, message.message);
       case "cancelled":
         for (const task of message.tasks) submission.told[task] = { how: "cancelled" };
-        return;
+        return must(
+          message.because !== undefined || this.#world.mayBeCancelled(submission.plan),
+          `${submission.plan.id} is told to be cancelled, not why`,
+        );
       case "ended":
         submission.hasEnded = true;
     }

@@ -19,6 +19,7 @@ const TASK_EVENTS = [
   "failed, too late",
   "died",
   "blameless",
+  "ends the job",
   "returned",
   "held",
   "closed",
@@ -71,27 +72,32 @@ export const TABLES = {
       "waiting/failed": "as above",
       "waiting/died": "as above",
       "waiting/blameless": "as above",
+      "waiting/ends the job": "as above",
       "waiting/returned": "as above",
       "waiting/closed": "as above",
       "queued/done": "a report that counts has a lease, a task with a lease is processing",
       "queued/failed": "as above",
       "queued/died": "as above",
       "queued/blameless": "as above",
+      "queued/ends the job": "as above",
       "queued/closed": "as above",
       "finished/done": "as above",
       "finished/failed": "as above",
       "finished/died": "as above",
       "finished/blameless": "as above",
+      "finished/ends the job": "as above",
       "finished/closed": "as above",
       "erred/done": "as above",
       "erred/failed": "as above",
       "erred/died": "as above",
       "erred/blameless": "as above",
+      "erred/ends the job": "as above",
       "erred/closed": "as above",
       "cancelled/done": "as above",
       "cancelled/failed": "as above",
       "cancelled/died": "as above",
       "cancelled/blameless": "as above",
+      "cancelled/ends the job": "as above",
       "cancelled/closed": "as above",
     },
   },
@@ -245,7 +251,7 @@ export class Coverage {
     else if (message.type === "failed") {
       const lease = worker.leases.get(leaseKey(message.job, message.task));
       const isPresent = lease?.epoch === message.epoch && lease?.attempt === message.attempt;
-      const how = message.blameless ? "blameless" : message.died ? "died" : "failed";
+      const how = message.endsJob ? "ends the job" : message.blameless ? "blameless" : message.died ? "died" : "failed";
       this.#task(state, message.job, message.task, isPresent ? how : "failed, too late");
     } else if (message.type === "returned" || message.type === "held")
       for (const task of message.tasks) this.#task(state, message.job, task, message.type);

@@ -58,16 +58,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "an error is told before it is durable",
     file: "scheduler/core/transitions.ts",
-    find: 'journal(state, { type: "erred", job: job.job, task, ...error });',
+    find: 'journal(state, { type: "erred", job: job.job, task, ...fitted });',
     replace:
-      'journal(state, { type: "erred", job: job.job, task, ...error }); for (const link of job.watchers.keys()) tellError(state, link, job, task);',
+      'journal(state, { type: "erred", job: job.job, task, ...fitted }); for (const link of job.watchers.keys()) tellError(state, link, job, task);',
   },
   {
     name: "a cancellation is told before it is durable",
     file: "scheduler/core/transitions.ts",
-    find: 'journal(state, { type: "cancelled", job: job.job, tasks: cancelled });',
+    find: 'journal(state, { type: "cancelled", job: job.job, tasks: cancelled, ...(because !== undefined && { because }) });',
     replace:
-      'journal(state, { type: "cancelled", job: job.job, tasks: cancelled }); for (const link of job.watchers.keys()) tellCancelled(state, link, job, cancelled);',
+      'journal(state, { type: "cancelled", job: job.job, tasks: cancelled, ...(because !== undefined && { because }) }); for (const link of job.watchers.keys()) tellCancelled(state, link, job, cancelled);',
   },
   {
     name: "tasks are acknowledged before they are durable",
@@ -279,6 +279,24 @@ export const MUTANTS: readonly Mutant[] = [
     file: "scheduler/core/releasing.ts",
     find: "if (worker.jobs.delete(job.job))",
     replace: "if (worker.jobs.delete(job.job) && job.job < 0)",
+  },
+  {
+    name: "an error that ends its job leaves the rest of the job",
+    file: "scheduler/core/transitions.ts",
+    find: "if (endsJob)",
+    replace: "if (endsJob && erred < 0)",
+  },
+  {
+    name: "an error that ends its job is tried again",
+    file: "scheduler/core/reports.ts",
+    find: "if (fails <= batch.options.retries && !endsJob)",
+    replace: "if (fails <= batch.options.retries)",
+  },
+  {
+    name: "a restarted scheduler does not know why it cancelled a job",
+    file: "scheduler/core/restore.ts",
+    find: "job.because = because;",
+    replace: "job.because = undefined;",
   },
   {
     name: "the worker returns tasks without a word",

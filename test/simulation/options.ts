@@ -57,6 +57,8 @@ export interface Options {
   readonly endless: number;
   readonly huge: number;
   readonly straggling: number;
+  /** Tasks whose input no worker can reach: they end their job. */
+  readonly unreachable: number;
   /** Chance that an execution fails for its surroundings. */
   readonly blameless: number;
   /** Requests other than a plain submission, mean number in ten seconds. */
@@ -121,6 +123,7 @@ export function drawOptions(seed: number, isCalm = false): Options {
     endless: share(0.06),
     huge: often(0.05) ? share(0.05) : 0,
     straggling: share(0.1),
+    unreachable: often(0.15) ? share(0.04) : 0,
     blameless: share(0.1),
     meddling: isCalm ? 0 : share(12),
     graphs: often(0.5),

@@ -347,8 +347,10 @@ export class WorkerHost {
     if (behaviour === "poisonThread") return this.#threadDies(slot, "it ended itself");
     thread.place++;
     if (fails || blameless) {
-      const code = blameless ? "PE_STORE" : "PE_TASK_FAILED";
-      thread.failed.push({ job: frame.job, task, attempt, code, message: "it failed", stack: "", blameless });
+      const endsJob = behaviour === "unreachable" && !blameless;
+      const code = blameless ? "PE_STORE" : endsJob ? "PE_INPUT_UNREACHABLE" : "PE_TASK_FAILED";
+      const failed = { job: frame.job, task, attempt, code, message: "it failed", stack: "", blameless, endsJob };
+      thread.failed.push(failed);
     } else {
       const result = behaviour === "huge" ? new Uint8Array(65 * 1024) : compute(frame.common, task, parameters, inputs);
       thread.done.push({ job: frame.job, task, attempt, tookUs: tookMs * 1000, result });

@@ -7,7 +7,7 @@ import type { Options } from "./options.ts";
 
 /** How a task behaves, wherever it runs. */
 export type Behaviour =
-  "good" | "flaky" | "failing" | "poisonThread" | "poisonWorker" | "endless" | "huge" | "straggling";
+  "good" | "flaky" | "failing" | "poisonThread" | "poisonWorker" | "endless" | "huge" | "straggling" | "unreachable";
 
 export interface BatchPlan {
   readonly start: number;
@@ -90,7 +90,16 @@ function planJob(
 
 function drawBehaviour(options: Options, random: Random): Behaviour {
   let draw = random.uniform();
-  for (const name of ["flaky", "failing", "poisonThread", "poisonWorker", "endless", "huge", "straggling"] as const) {
+  for (const name of [
+    "flaky",
+    "failing",
+    "poisonThread",
+    "poisonWorker",
+    "endless",
+    "huge",
+    "straggling",
+    "unreachable",
+  ] as const) {
     draw -= options[name];
     if (draw < 0) return name;
   }

@@ -95,6 +95,8 @@ export class World {
   readonly trace: Trace | undefined;
   /** Plans with cancelled tasks. */
   readonly meddled = new Set<number>();
+  /** Plans that a client let go. */
+  readonly released = new Set<number>();
   readonly #begins = new Map<string, number[]>();
   readonly #hits = new Map<string, number>();
   #link = 0;
@@ -150,6 +152,11 @@ export class World {
     return new Connection(++this.#link, this.clock, this.delayMs, this.options.splitsFrames);
   }
 
+  /** Whether tasks of a plan may be cancelled by others than the scheduler. */
+  mayBeCancelled({ place, transient }: JobPlan): boolean {
+    return transient || this.meddled.has(place) || this.released.has(place);
+  }
+
   /** Whether another plan needs results of this one. */
   isNeeded(plan: JobPlan): boolean {
     return this.plans.some(({ neededJobs }) => neededJobs.has(plan.place));
@@ -164,7 +171,8 @@ export class World {
     const behaviour = plan.behaviours[task]!;
     const plainMs = taskMs * (0.3 + 1.4 * this.random.uniform());
     const tookMs = behaviour === "straggling" ? this.#straggleMs(plainMs) : plainMs;
-    const fails = behaviour === "failing" || (behaviour === "flaky" && count <= 1 + (task % 2));
+    const fails =
+      behaviour === "failing" || behaviour === "unreachable" || (behaviour === "flaky" && count <= 1 + (task % 2));
     return { behaviour, tookMs, fails, isBlameless: !this.#isQuiet && this.random.uniform() < blameless };
   }
 
@@ -222,6 +230,7 @@ export class World {
     else if (code === "PE_TASK_FAILED") must(behaviour === "failing" || behaviour === "flaky", because);
     else if (code === "PE_TIMEOUT") must(behaviour === "endless" || behaviour === "straggling", because);
     else if (code === "PE_LIMIT") must(behaviour === "huge", because);
+    else if (code === "PE_INPUT_UNREACHABLE") must(behaviour === "unreachable", because);
     else must(code === "PE_NEED_FAILED" && hasNeeds(plan, task), because);
   }
 
@@ -386,7 +395,7 @@ export class World {
     const name = `${plan.id}/${task}`;
     if (how === "cancelled")
       return must(
-        this.meddled.has(plan.place) || plan.maxFails < 1_000_000,
+        this.meddled.has(plan.place) || plan.maxFails < 1_000_000 || plan.behaviours.includes("unreachable"),
         `${name} is cancelled, nobody asked for it`,
       );
     if (how === "erred" && (code === "PE_TASK_POISON" || code === "PE_NEED_FAILED")) return;
@@ -435,6 +444,8 @@ function outcomeOf(behaviour: Behaviour): string {
       return "PE_TIMEOUT";
     case "huge":
       return "PE_LIMIT";
+    case "unreachable":
+      return "PE_INPUT_UNREACHABLE";
     case "poisonThread":
     case "poisonWorker":
       return "PE_TASK_POISON";

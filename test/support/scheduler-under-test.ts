@@ -32,6 +32,13 @@ export interface Hand {
   readonly epoch: number;
 }
 
+export interface FailedHow {
+  readonly died?: boolean;
+  readonly blameless?: boolean;
+  readonly endsJob?: boolean;
+  readonly message?: string;
+}
+
 export const OPTIONS = { priority: 0, retries: 0, timeoutMs: 0, volatile: false, resources: [], workers: [] };
 export const NO_BYTES = new Uint8Array(0);
 export const column = (...values: number[]): Uint32Array => Uint32Array.from(values);
@@ -229,8 +236,8 @@ export class SchedulerUnderTest {
     });
   }
 
-  failed(link: number, { job, task, epoch, attempt }: Hand, how: { died?: boolean; blameless?: boolean } = {}): void {
-    const { died = false, blameless = false } = how;
+  failed(link: number, { job, task, epoch, attempt }: Hand, how: FailedHow = {}): void {
+    const { died = false, blameless = false, endsJob = false, message = "no" } = how;
     this.say(link, {
       type: "failed",
       job,
@@ -238,10 +245,11 @@ export class SchedulerUnderTest {
       epoch,
       attempt,
       code: "PE_TASK_FAILED",
-      message: "no",
+      message,
       stack: "",
       died,
       blameless,
+      endsJob,
     });
   }
 

@@ -72,7 +72,14 @@ export class WorkerUnderTest {
   }
 
   /** Tasks of a slot end. */
-  end(slot: number, done: readonly number[], failed: readonly number[] = [], attempt = 1, tookUs = 1_000_000): void {
+  end(
+    slot: number,
+    done: readonly number[],
+    failed: readonly number[] = [],
+    attempt = 1,
+    tookUs = 1_000_000,
+    how: Partial<TaskFailed> = {},
+  ): void {
     const left = (this.running.get(slot) ?? []).filter((task) => !done.includes(task) && !failed.includes(task));
     if (left.length === 0) this.running.delete(slot);
     else this.running.set(slot, left);
@@ -88,6 +95,8 @@ export class WorkerUnderTest {
         message: "no",
         stack: "",
         blameless: false,
+        endsJob: false,
+        ...how,
       })),
     });
   }

@@ -19,6 +19,8 @@ export interface TaskFailed {
   readonly message: string;
   readonly stack: string;
   readonly blameless: boolean;
+  /** Concerns the whole job, such as an input that this host cannot reach: not tried again, and the rest is cancelled. */
+  readonly endsJob: boolean;
 }
 
 export type WorkerEvent =

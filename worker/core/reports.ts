@@ -1,6 +1,8 @@
 /** What the worker says: results, failures, what it holds. */
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler } from "../../protocol/worker-link.ts";
+import { fitting } from "../../protocol/fitting.ts";
+import { CODE_LENGTH_MAX, MESSAGE_LENGTH_MAX } from "../../protocol/worker-link.ts";
 import { REPORT_BYTES_MAX, REPORT_TASKS_MAX } from "./limits.ts";
 import { send, type HandOut, type WorkerState } from "./state.ts";
 
@@ -37,8 +39,20 @@ const NONE = new Uint8Array(0);
 
 export function reportFailed(state: WorkerState, { job, task, epoch, attempt, state: now }: HandOut): void {
   if (now.name !== "failed") return;
-  const { code, message, stack, blameless } = now.failed;
-  send(state, { type: "failed", job: job.job, task, epoch, attempt, code, message, stack, died: now.died, blameless });
+  const { code, message, stack, blameless, endsJob } = now.failed;
+  send(state, {
+    type: "failed",
+    job: job.job,
+    task,
+    epoch,
+    attempt,
+    code: fitting(code, CODE_LENGTH_MAX),
+    message: fitting(message, MESSAGE_LENGTH_MAX),
+    stack: fitting(stack, MESSAGE_LENGTH_MAX),
+    died: now.died,
+    blameless,
+    endsJob,
+  });
 }
 
 /** First on a connection: who this is and what it still has; then all reports that were not stored. */

@@ -117,6 +117,7 @@ export function onThreadDied(state: WorkerState, number: number, reason: string)
     message: `Task ${task} of "${job.id}" failed: ${error.reason}`,
     stack: "",
     blameless: false,
+    endsJob: false,
   };
   first.state = { name: "failed", failed, died: killedFor === undefined };
   reportFailed(state, first);

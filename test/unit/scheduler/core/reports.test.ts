@@ -139,6 +139,64 @@ describe("failed", () => {
     expect(scheduler.records.slice(-3).map(({ type }) => type)).toEqual(["failed", "cancelled", "erred"]);
     expect(scheduler.saidTo(worker, "drop")).toHaveLength(1);
   });
+
+  test("above the job's limit says why to those it cancels: when it happens, to a later watcher, in status and story", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.open("job", { maxFails: 0 });
+    scheduler.append(job, 3);
+    scheduler.watch(job);
+    const worker = scheduler.worker();
+    scheduler.failed(worker, scheduler.leases(worker)[0]!, { message: "no such laser" });
+    const because = "1 tasks failed, and the job may have 0 that fail; the last: task job/0 failed: no such laser";
+    expect(scheduler.told("cancelled")).toMatchObject([{ because }]);
+    scheduler.restart();
+    scheduler.watch(job);
+    expect(scheduler.told("cancelled")).toMatchObject([{ because }]);
+    scheduler.ask({ type: "find", id: "job" } as never);
+    expect(scheduler.told("found")).toMatchObject([{ job: { because } }]);
+    scheduler.ask({ type: "story", job, task: 2 } as never);
+    expect(scheduler.told("storyIs")[0]!.lines.at(-1)).toContain("no such laser");
+    scheduler.ask({ type: "retry", job } as never);
+    scheduler.ask({ type: "find", id: "job" } as never);
+    expect(scheduler.told("found")[0]!.job).not.toHaveProperty("because");
+  });
+
+  test("that ends its job is not tried again, and cancels the rest, whose watchers learn why", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.submit(3, { options: { ...OPTIONS, retries: 5 } });
+    const worker = scheduler.worker();
+    scheduler.failed(worker, scheduler.leases(worker)[0]!, {
+      endsJob: true,
+      message: "Cannot open /data on this host",
+    });
+    expect(scheduler.states(job).toSorted()).toEqual(["cancelled", "cancelled", "erred"]);
+    expect(scheduler.told("erred")).toMatchObject([{ message: "Cannot open /data on this host", attempts: 1 }]);
+    expect(scheduler.told("cancelled")).toMatchObject([
+      { because: "One error ends the job: task job/0 failed: Cannot open /data on this host" },
+    ]);
+    expect(scheduler.told("ended")).toHaveLength(1);
+    expect(scheduler.records.slice(-3).map(({ type }) => type)).toEqual(["failed", "cancelled", "erred"]);
+  });
+
+  test("that ends its job errs what needs its tasks in other jobs", () => {
+    const scheduler = new SchedulerUnderTest();
+    const first = scheduler.submit(2, {}, "first");
+    const second = scheduler.submit(1, { needs: needsOf([[first, 1]]) }, "second");
+    const worker = scheduler.worker();
+    scheduler.failed(worker, scheduler.leases(worker)[0]!, { endsJob: true });
+    expect(scheduler.state(second, 0)).toBe("erred");
+  });
+
+  test("with text that was cut in the middle of a character is told all the same", () => {
+    const scheduler = new SchedulerUnderTest();
+    const first = scheduler.submit(2, { needs: needsOf([], [[1, 0]]) }, "first");
+    const worker = scheduler.worker();
+    for (const pad of ["", " "]) {
+      scheduler.failed(worker, scheduler.leases(worker)[0]!, { message: `${pad}${"\u{1f52c}".repeat(8000)}` });
+      expect(scheduler.told("erred").map(({ task }) => task)).toContain(1);
+      scheduler.ask({ type: "retry", job: first } as never);
+    }
+  });
 });
 
 describe("returned", () => {

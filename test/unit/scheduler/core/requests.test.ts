@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { JOB_TASKS_MAX } from "../../../../protocol/client-link.ts";
-import { column, needsOf, OPTIONS, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
+import { column, needsOf, NO_BYTES, OPTIONS, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
 
 function refusal(answers: readonly { type: string }[]): { code: string; message: string } | undefined {
   return answers.find(({ type }) => type === "refused") as { code: string; message: string } | undefined;
@@ -304,7 +304,10 @@ describe("requests", () => {
     scheduler.submit(2);
     scheduler.worker();
     expect(scheduler.ask({ type: "find", id: "job" } as never)).toMatchObject([{ job: { tasks: 2, sealed: true } }]);
-    expect(scheduler.ask({ type: "find", id: "none" } as never)).toMatchObject([{ type: "found" }]);
+    expect(scheduler.told("found")).toMatchObject([{ job: { version: "1" }, common: NO_BYTES }]);
+    expect(scheduler.ask({ type: "find", id: "none" } as never)).toEqual([
+      { type: "found", request: expect.any(Number) },
+    ]);
     expect(scheduler.ask({ type: "status" } as never)).toMatchObject([
       { jobs: [{ id: "job" }], workers: [{ name: "w", processing: 2 }] },
     ]);

@@ -279,6 +279,23 @@ describe("drain", () => {
   });
 });
 
+describe("ended", () => {
+  test("with an error that concerns the job says so", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1]);
+    worker.end(0, [], [1], 1, 0, { endsJob: true, code: "PE_INPUT_UNREACHABLE" });
+    expect(worker.said("failed")).toMatchObject([{ endsJob: true, code: "PE_INPUT_UNREACHABLE" }]);
+  });
+
+  test("with an error of any text and length is told as far as a message takes it", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1]);
+    worker.end(0, [], [1], 1, 0, { message: `\ufeff\ud800${"x".repeat(20_000)}`, code: "c".repeat(80) });
+    const [failed] = worker.said("failed");
+    expect([failed!.message.length, failed!.code.length]).toEqual([16_384, 64]);
+  });
+});
+
 describe("memory", () => {
   test("short is said at once", () => {
     const worker = new WorkerUnderTest().connect();
