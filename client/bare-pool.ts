@@ -1,10 +1,13 @@
 /**
- * Runs the tasks of a job on a pool of this process's threads: hands out frames, stores parts, tells how tasks ended.
- * No leases, no attempts: a task that fails is told once and the rest goes on.
+ * Runs the tasks of a job on a pool of this process's threads: hands out frames, tells how tasks ended. No leases, no
+ * attempts: a task that fails is told once and the rest goes on.
  */
-import { asPeError, type ErrorRecord } from "../common/errors.ts";
+import { pathToFileURL } from "node:url";
+import { asPeError, ERROR_CODES, PeError, type ErrorCode, type ErrorRecord } from "../common/errors.ts";
+import { decodeValue, encodeValue } from "../protocol/values.ts";
+import { encodeJobCommon } from "../tasks/job-common.ts";
 import type { Job, TaskResult } from "../tasks/kind.ts";
-import type { TaskOutcome, WorkerPool } from "../worker/pool.ts";
+import type { Ended, WorkerPool } from "../worker/pool.ts";
 
 /** Frames on their way per thread: one computes, one waits, so that a thread never idles while a part is stored. */
 const FRAMES_PER_THREAD = 2;
@@ -13,14 +16,14 @@ const FRAME_TARGET_MS = 25;
 const FRAME_TASKS_MAX = 64;
 
 export interface BareRun {
-  readonly job: Job<unknown>;
+  readonly job: Job;
   /** Tasks to run, by index. */
   readonly tasks: readonly number[];
   /** Estimated milliseconds of one task. */
   readonly taskCostMs: number;
   readonly pool: WorkerPool;
   readonly partsFolder?: string;
-  /** Makes the result of a task durable. Its rejection ends the run: a task whose part is not stored is not finished. */
+  /** Makes a note of a task whose part is durable. Its rejection ends the run: a task whose part is not stored is not finished. */
   store(index: number, result: TaskResult): Promise<void>;
   onFinished(index: number, result: TaskResult, tookMs: number): void;
   onFailed(index: number, error: ErrorRecord): void;
@@ -39,12 +42,14 @@ export async function runOnBarePool(run: BareRun): Promise<void> {
     Math.max(1, Math.floor(FRAME_TARGET_MS / Math.max(run.taskCostMs, 1e-3))),
   );
   const queue = frames(run.tasks, frameTasks);
+  const parts = run.partsFolder === undefined ? null : pathToFileURL(run.partsFolder).href;
+  const common = encodeJobCommon({ parts, common: run.job.common });
   const failures: Error[] = [];
   const lane = async (): Promise<void> => {
     while (failures.length === 0 && run.signal?.aborted !== true) {
       const frame = queue.pop();
       if (frame === undefined) return;
-      const unblamed = await runFrame(run, frame).catch((error: unknown) => {
+      const unblamed = await runFrame(run, common, frame).catch((error: unknown) => {
         failures.push(asPeError(error, "PE_OUTPUT_UNWRITABLE", "Cannot store a part"));
         return [];
       });
@@ -62,22 +67,52 @@ function frames(tasks: readonly number[], frameTasks: number): number[][] {
   return pieces.toReversed();
 }
 
-async function runFrame(run: BareRun, indices: readonly number[]): Promise<readonly number[]> {
+/** @returns Tasks that a thread left behind when it died under an earlier one: nobody's fault, they run again. */
+async function runFrame(run: BareRun, common: Uint8Array, indices: readonly number[]): Promise<readonly number[]> {
   const stores: Promise<void>[] = [];
-  const onOutcome = (outcome: TaskOutcome): void => {
-    if (outcome.type === "failed") return run.onFailed(outcome.index, outcome.error);
-    const { index, result, tookMs } = outcome;
-    const stored = run.store(index, result).then(() => run.onFinished(index, result, tookMs));
-    // A failure waits for the end of the frame; without a handler until then, Node would end the process.
-    stored.catch(() => undefined);
-    stores.push(stored);
+  const left = new Set(indices);
+  const onEnded = ({ done, failed }: Ended): void => {
+    for (const { task, code, message, blameless } of failed) {
+      left.delete(task);
+      // No scheduler will try again: what is nobody's fault ends the run.
+      if (blameless) stores.push(refused(new PeError(codeOf(code), message)));
+      else run.onFailed(task, { code: codeOf(code), message, details: {} });
+    }
+    for (const { task, result, tookUs } of done) {
+      left.delete(task);
+      const told = resultOf(result);
+      const stored = run.store(task, told).then(() => run.onFinished(task, told, tookUs / 1000));
+      // A failure waits for the end of the frame; without a handler until then, Node would end the process.
+      stored.catch(() => undefined);
+      stores.push(stored);
+    }
   };
-  const tasks = indices.map((index) => ({ index, parameters: run.job.task(index) }));
-  const { job, partsFolder } = run;
-  const unblamed = await run.pool.run(
-    { kind: job.kind, tasks, ...(partsFolder !== undefined && { partsFolder }) },
-    onOutcome,
-  );
+  const tasks = indices.map((task) => ({
+    task,
+    attempt: 1,
+    parameters: encodeValue(run.job.task(task)),
+    inputs: [],
+  }));
+  const { id, kind } = run.job;
+  const end = await run.pool.run({ job: 1, id, kind, common, tasks }, onEnded);
   await Promise.all(stores);
-  return unblamed;
+  const [blamed, ...rest] = left;
+  if (end.type === "ended" || blamed === undefined) return [];
+  const message = `Task ${blamed} ended its thread: ${end.reason}`;
+  run.onFailed(blamed, { code: "PE_TASK_FAILED", message, details: { index: blamed } });
+  return rest;
+}
+
+async function refused(error: PeError): Promise<void> {
+  throw error;
+}
+
+/** A kind that stores a part names it in its result. */
+function resultOf(bytes: Uint8Array): TaskResult {
+  const summary = decodeValue(bytes) as Readonly<Record<string, unknown>>;
+  return { summary, ...(typeof summary?.part === "string" && { part: { name: summary.part } }) };
+}
+
+function codeOf(code: string): ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "PE_TASK_FAILED";
 }

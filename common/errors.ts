@@ -33,6 +33,14 @@ export const ERROR_CODES = {
     exit: EXIT.dataError,
     about: "An input file is not the one that was planned: its size, time or content changed.",
   },
+  PE_INPUT_UNREACHABLE: {
+    exit: EXIT.noInput,
+    about: "A worker's host does not have the input: its folder is missing there, or cannot be opened. The job ends.",
+  },
+  PE_PARTS_UNREACHABLE: {
+    exit: EXIT.cantCreate,
+    about: "A worker's host does not have the folder that the job's parts go to. The job ends.",
+  },
   PE_SHARD_UNREADABLE: {
     exit: EXIT.dataError,
     about: "A shard cannot be opened: not HDF5, truncated, corrupt, or refused for safety.",
@@ -69,6 +77,14 @@ export const ERROR_CODES = {
     about: "PNG pictures cannot be drawn on this machine; SVG ones can.",
   },
   PE_TASK_FAILED: { exit: EXIT.software, about: "A task failed in a way its kind did not foresee; the rest went on." },
+  PE_LIMIT: {
+    exit: EXIT.usage,
+    about: "Something is larger, or more, than this program takes; the text names the limit.",
+  },
+  PE_KIND: {
+    exit: EXIT.usage,
+    about: "A kind of task is unknown, or its file cannot be used, or changed while the worker ran.",
+  },
   PE_UNEXPECTED: {
     exit: EXIT.software,
     about: "A bug of this program; set PE_TRACE=1 for a stack trace and report it.",
@@ -96,6 +112,11 @@ export const ERROR_CODES = {
   PE_JOURNAL_VERSION: {
     exit: EXIT.dataError,
     about: "A journal was written by another version of this program; nothing was changed in it.",
+  },
+  PE_JOURNAL_FAILED: {
+    exit: EXIT.ioError,
+    about:
+      "The disk under a journal failed: nothing more is confirmed, and the scheduler ends. What was confirmed is kept.",
   },
   PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
 } as const satisfies Record<string, { exit: number; about: string }>;

@@ -24,10 +24,15 @@ const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
  * @throws {PeError} `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE`; the old file is then untouched.
  */
 export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  await writePiecesDurably(path, [bytes]);
+}
+
+/** The same for bytes that lie in several places, one after the other. */
+export async function writePiecesDurably(path: string, pieces: readonly Uint8Array[]): Promise<void> {
   await replaceDurably(path, async (temporary) => {
     const file = await open(temporary, "wx");
     try {
-      await file.writeFile(bytes);
+      for (const piece of pieces) await file.writeFile(piece);
     } finally {
       await file.close();
     }

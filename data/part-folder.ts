@@ -3,19 +3,61 @@
  * a torn or altered part is as good as none.
  */
 import { hash } from "node:crypto";
-import { open, readFile, type FileHandle } from "node:fs/promises";
+import { access, open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { PeError } from "../common/errors.ts";
-import { writeDurably } from "./durable.ts";
+import { writePiecesDurably } from "./durable.ts";
+import { errnoOf } from "./errno.ts";
 import { makeFolders } from "./folders.ts";
+import { assertPartName } from "./part-name.ts";
+import type { PartStore } from "./part-store.ts";
 
 const HASH_BYTES = 32;
-const NAME_PATTERN = /^[a-z0-9][a-z0-9.-]{0,127}$/;
+
+/**
+ * A folder as a store. It is never made here: a worker on a host without it would keep its parts where nobody looks for
+ * them.
+ */
+export function folderPartStore(folder: string): PartStore {
+  return {
+    url: pathToFileURL(folder).href,
+    put: async (name, bytes, sha256) => {
+      const path = partPath(folder, name);
+      await access(folder).catch((error: unknown) => {
+        throw unreachable(folder, error);
+      });
+      await writePiecesDurably(path, [bytes, sha256 ?? digest(bytes)]);
+    },
+    get: async (name) => await readPart(folder, name),
+    getSlice: async (name, offset, into) => await readPartSlice(folder, name, offset, into),
+    has: async (name) => await isThere(partPath(folder, name)),
+  };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).size >= HASH_BYTES;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function unreachable(folder: string, error: unknown): PeError {
+  return new PeError(
+    "PE_PARTS_UNREACHABLE",
+    `Cannot store parts in "${folder}" on ${hostname()}: the folder is missing there, or cannot be opened; ` +
+      `name a folder that every worker has (--parts), or leave parts to the scheduler`,
+    { cause: error, details: { folder, host: hostname() } },
+  );
+}
 
 /** Durable when it returns. @throws {PeError} `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE` */
 export async function writePart(folder: string, name: string, bytes: Uint8Array): Promise<void> {
   await makeFolders(folder);
-  await writeDurably(partPath(folder, name), Buffer.concat([bytes, digest(bytes)]));
+  await writePiecesDurably(partPath(folder, name), [bytes, digest(bytes)]);
 }
 
 /** The bytes of a part, or `undefined` when it is not there or not whole. */
@@ -24,7 +66,7 @@ export async function readPart(folder: string, name: string): Promise<Uint8Array
   try {
     stored = await readFile(partPath(folder, name));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
   }
   const bytes = stored.subarray(0, Math.max(0, stored.byteLength - HASH_BYTES));
@@ -48,8 +90,7 @@ export async function readPartSlice(folder: string, name: string, offset: number
 }
 
 function partPath(folder: string, name: string): string {
-  if (!NAME_PATTERN.test(name))
-    throw new PeError("PE_RESULTS_UNREADABLE", `Cannot use part name ${JSON.stringify(name)}`);
+  assertPartName(name);
   return join(folder, name);
 }
 

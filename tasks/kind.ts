@@ -1,13 +1,14 @@
 /**
  * What a cluster can compute: a kind of task.
  *
- * A kind is one folder of `tasks/` with
- * 1. `schema`: what its parameters may be,
+ * A kind of this house is one folder of `tasks/` with
+ * 1. `schema` and `common`: what the parameters of a task, and what all tasks of a job share, may be,
  * 2. `plan`: a request of the user becomes a job, a numbered list of tasks (runs in the client),
  * 3. `setup`: once per thread, before its first task,
  * 4. `run`: one task (runs in a pool thread),
  * 5. `reduce`: the parts become the job's result (runs in the client).
- * Nothing outside the folder knows what the kind computes; `registry.ts` is the only list of kinds.
+ * Nothing outside the folder knows what the kind computes. A kind of a user is one file of a folder (docs/kinds.md);
+ * `registry.ts` finds both.
  */
 import type { GenericSchema } from "valibot";
 
@@ -15,7 +16,7 @@ import type { GenericSchema } from "valibot";
 export interface InputFile {
   /** Name within the input, with `/`; unique, sortable, the same wherever the input is mounted. */
   readonly name: string;
-  /** Where to read it: an absolute path. */
+  /** Where to read it: an absolute path, the root of the input and the name. */
   readonly path: string;
   readonly bytes: number;
   readonly modifiedMs: number;
@@ -30,47 +31,71 @@ export interface SharedContent {
 }
 
 /** What a thread gives to a running task. */
-export interface TaskContext {
+export interface TaskContext<Common = unknown> {
+  /** What all tasks of the job share, checked by the kind's schema; decoded once per job and thread, so not to be changed. */
+  readonly common: Common;
+  /** Of the task in its job. */
+  readonly index: number;
   /**
    * Content and hash of an input file. `shared`: other tasks of the job need it too, so it is read once per process and
    * its memory shared; else the memory is the thread's own and is overwritten by the next call.
    *
-   * @throws {PeError} `PE_INPUT_CHANGED`, `PE_SHARD_UNREADABLE`
+   * @throws {PeError} `PE_INPUT_CHANGED`, `PE_SHARD_UNREADABLE`; `PE_INPUT_UNREACHABLE`, which ends the job, when this
+   * host has no such input at all.
    */
   input(file: InputFile, options: { shared: boolean }): Promise<SharedContent>;
-  /** A part stored before under this name (by an interrupted or an earlier job), if it is there and whole. */
+  /**
+   * A part stored before under this name (by an interrupted or an earlier job), if it is there and whole.
+   *
+   * @throws {PeError} `PE_CONNECTION` when the store cannot be asked: the task runs again, and nobody is to blame.
+   */
   findPart(name: string): Promise<Uint8Array | undefined>;
+  /**
+   * Hands over a part: an object of any size, named by what it was computed from, so that the same name always holds the
+   * same bytes. The task counts as finished only when it is durable in the job's part store. The memory is given away.
+   *
+   * @throws {PeError} `PE_PARAMETER` when the name cannot be one, or the job has no part store.
+   */
+  storePart(name: string, bytes: Uint8Array): void;
 }
 
-/** The result object of one task, named by what it was computed from: the same name always holds the same bytes. */
-export interface Part {
+/**
+ * A named computation. Common and parameters are values as `protocol/values.ts` has them, and so is what `run` returns:
+ * at most 64 KiB encoded; larger results are parts.
+ */
+export interface Kind<Parameters = unknown, Common = unknown> {
+  /** Letters, digits and `._-`, at most 64; one name, one kind in a cluster. */
   readonly name: string;
-  /** Absent where `findPart` found it stored. */
-  readonly bytes?: Uint8Array;
-}
-
-export interface TaskResult {
-  /** Stored by the worker before the task counts as finished; absent where the task stored its output itself. */
-  readonly part?: Part;
-  /** Small (at most 4 kB), travels with the report: what progress and the job's report need. */
-  readonly summary: Readonly<Record<string, unknown>>;
-}
-
-export interface Kind<Parameters> {
-  readonly name: string;
-  /** Changes whenever the same parameters would give other bytes. */
+  /** Changes whenever the same parameters would give other bytes. A worker and a job of different versions never meet. */
   readonly version: string;
-  readonly schema: GenericSchema<unknown, Parameters>;
+  /** Of one task's parameters; absent: anything. */
+  readonly schema?: GenericSchema<unknown, Parameters>;
+  /** Of what all tasks of a job share; absent: anything. */
+  readonly common?: GenericSchema<unknown, Common>;
+  /** Whether the same parameters always give the same result; true by default. */
+  readonly pure?: boolean;
+  /** Once per thread, before its first task of this kind. */
   setup?(): Promise<void>;
-  run(parameters: Parameters, context: TaskContext): Promise<TaskResult>;
+  run(parameters: Parameters, context: TaskContext<Common>): unknown;
 }
 
 /** One submission: `job.id/i` names the same work for ever, whoever computes it. */
-export interface Job<Parameters> {
+export interface Job<Parameters = unknown, Common = unknown> {
   /** Derived from what is computed: submitting the same again resumes it. */
   readonly id: string;
   readonly kind: string;
+  /** Of the kind, when the job was planned. */
+  readonly version: string;
   readonly taskCount: number;
+  readonly common: Common;
   /** Parameters of task `index`, 0 <= index < taskCount; cheap and pure. */
   task(index: number): Parameters;
+  /** Tasks of one group should run on one worker, which has their input at hand. Ascending with the index. */
+  groupOf?(index: number): number;
+}
+
+/** What the driver without a scheduler tells of a task; goes with it. */
+export interface TaskResult {
+  readonly part?: { readonly name: string; readonly bytes?: Uint8Array };
+  readonly summary: Readonly<Record<string, unknown>>;
 }

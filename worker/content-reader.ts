@@ -1,6 +1,7 @@
 /** Reads an input file whole, checks that it is the file that was planned, and hashes it. Runs in a pool thread. */
 import { createHash, hash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, opendirSync, openSync, readSync } from "node:fs";
+import { hostname } from "node:os";
 import { asPeError, PeError } from "../common/errors.ts";
 import type { InputFile } from "../tasks/kind.ts";
 
@@ -16,14 +17,14 @@ export type Allocate<Memory extends ArrayBufferLike> = (bytes: number) => Uint8A
  * The content of `file` in memory from `allocate` (`undefined` when larger than `CONTENT_BYTES_MAX`) and its SHA-256.
  *
  * @throws {PeError} `PE_INPUT_CHANGED` when size or time are not the planned ones, `PE_SHARD_UNREADABLE` when it
- * cannot be read.
+ * cannot be read, `PE_INPUT_UNREACHABLE` when this host has nothing of the input.
  */
 export function readContent<Memory extends ArrayBufferLike>(
   file: InputFile,
   allocate: Allocate<Memory>,
 ): { content: Uint8Array<Memory> | undefined; sha256: string } {
   try {
-    const handle = openSync(file.path, "r");
+    const handle = openInput(file);
     try {
       refuseChanged(file, handle);
       const content = file.bytes <= CONTENT_BYTES_MAX ? allocate(file.bytes).subarray(0, file.bytes) : undefined;
@@ -37,6 +38,44 @@ export function readContent<Memory extends ArrayBufferLike>(
   } catch (error) {
     throw asPeError(error, "PE_SHARD_UNREADABLE", `Cannot read "${file.name}"`);
   }
+}
+
+function openInput(file: InputFile): number {
+  try {
+    return openSync(file.path, "r");
+  } catch (error) {
+    const reason = whyUnreachable(rootOf(file));
+    throw reason === undefined ? error : unreachable(file, reason, error);
+  }
+}
+
+/** The folder that the names of the input start from. */
+function rootOf({ path, name }: InputFile): string {
+  return path.endsWith(name) ? path.slice(0, path.length - name.length) : path;
+}
+
+/** Why a host has nothing of an input; undefined where its folder holds something, and only a file of it is missing. */
+function whyUnreachable(root: string): string | undefined {
+  try {
+    const folder = opendirSync(root);
+    try {
+      return folder.readSync() === null ? "the folder is empty there; is it mounted?" : undefined;
+    } finally {
+      folder.closeSync();
+    }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function unreachable({ name, path }: InputFile, reason: string, cause: unknown): PeError {
+  const host = hostname();
+  return new PeError(
+    "PE_INPUT_UNREACHABLE",
+    `Cannot read "${name}" on ${host}: the host has no such input, ${rootOf({ path, name } as InputFile)}: ${reason}; ` +
+      `put the input where every worker reads it under this path, or start workers only where it is`,
+    { cause, details: { file: name, host } },
+  );
 }
 
 function readInto(file: InputFile, handle: number, content: Uint8Array): void {

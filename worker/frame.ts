@@ -1,30 +1,50 @@
 /**
- * What a pool and its threads say to each other: a frame of tasks goes down in one piscina run, and everything else
- * over the message port that travels with it. A frame, not a task, is the unit of hand-over because a piscina run
- * costs tens of microseconds.
+ * What a pool and its threads say to each other: a frame of tasks goes down in one piscina run, the ends of quick tasks come
+ * back on a board of shared memory, and everything else over the message port that travels with the frame. A frame, not
+ * a task, is the unit of hand-over because a piscina run costs tens of microseconds, and a message some ten.
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ErrorRecord } from "../common/errors.ts";
-import type { InputFile, TaskResult } from "../tasks/kind.ts";
+import type { PartAccess } from "../data/part-store.ts";
+import type { InputFile } from "../tasks/kind.ts";
+import type { FrameTask } from "./core/events.ts";
 
-export interface FrameTask {
-  /** Names the task in reports; the thread does not look at it. */
-  readonly index: number;
-  readonly parameters: unknown;
-}
-
+/** A frame as it is given to the pool: tasks of one job, in the order in which they run. */
 export interface Frame {
+  readonly job: number;
+  readonly id: string;
   readonly kind: string;
+  /** As `tasks/job-common.ts` makes them. The same object for each frame of a job is decoded once by each thread. */
+  readonly common: Uint8Array;
   readonly tasks: readonly FrameTask[];
-  /** Folder of the parts stored so far; absent where nothing is kept. */
-  readonly partsFolder?: string;
 }
 
-/** A frame as a thread receives it. */
-export interface DeliveredFrame extends Frame {
+/** A frame as a thread receives it. Bytes of all tasks lie one after the other: each view of memory costs a copy. */
+export interface DeliveredFrame {
+  readonly id: string;
+  readonly kind: string;
+  /** As the worker told the scheduler: another one in this thread means that its file was changed. */
+  readonly version: string | undefined;
+  /** `number` is another for every other content. */
+  readonly common: { readonly number: number; readonly bytes: SharedArrayBuffer };
+  readonly tasks: Uint32Array;
+  readonly parameters: Pieces;
+  /** Results that the tasks need, and how many each does; absent where none does. */
+  readonly inputs?: { readonly values: Pieces; readonly counts: Uint32Array };
   readonly port: MessagePort;
-  /** One number: tasks of this frame begun. Readable after the thread died, when messages may be lost. */
-  readonly cursor: Int32Array<SharedArrayBuffer>;
+  readonly board: SharedArrayBuffer;
+}
+
+/** Piece `i` ends at `ends[i]`. */
+export interface Pieces {
+  readonly bytes: Uint8Array;
+  readonly ends: Uint32Array;
+}
+
+/** What every thread of a pool knows from its beginning. */
+export interface ThreadData {
+  readonly kinds: readonly string[];
+  readonly partAccess: PartAccess;
 }
 
 export interface LoadedContent {
@@ -32,20 +52,44 @@ export interface LoadedContent {
   readonly sha256: string;
 }
 
+/** A part on its way to the store. */
+export interface PartToStore {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly sha256: Uint8Array;
+}
+
+/** An error as it leaves a thread. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly blameless: boolean;
+  readonly endsJob: boolean;
+}
+
+/** The end of a task that does not fit on the board. */
+export interface LongEnd {
+  readonly type: "ended";
+  /** Place in the frame. */
+  readonly place: number;
+  /** Where its parts go. */
+  readonly partsUrl: string | null;
+  readonly parts: readonly PartToStore[];
+  readonly end: { readonly result: Uint8Array } | { readonly failure: Failure };
+}
+
 /** Everything a thread may say. */
 export type ToPool =
-  /** The task is finished; its part, if any, is not stored yet. */
-  | { readonly type: "done"; readonly index: number; readonly result: TaskResult; readonly tookMs: number }
-  /** The task ended with an error of its kind; the thread goes on. */
-  | { readonly type: "failed"; readonly index: number; readonly error: ErrorRecord }
+  /** There is news on the board. */
+  | { readonly type: "look" }
+  | LongEnd
   /** Asks for an input that several tasks share. Answered by `load`, `content` or `unloadable`. */
   | { readonly type: "want"; readonly file: InputFile }
   /** Answers `load`: the input was read and hashed. */
   | { readonly type: "loaded"; readonly file: InputFile; readonly loaded: LoadedContent }
   /** Answers `load`: the input cannot be read. */
-  | { readonly type: "unloadable"; readonly file: InputFile; readonly error: ErrorRecord }
-  /** Last of a frame. */
-  | { readonly type: "end" };
+  | { readonly type: "unloadable"; readonly file: InputFile; readonly error: ErrorRecord };
 
 /** Everything a pool may say to a thread, each an answer to `want`. */
 export type ToThread =
@@ -53,3 +97,17 @@ export type ToThread =
   | { readonly type: "load" }
   | { readonly type: "content"; readonly loaded: LoadedContent }
   | { readonly type: "unloadable"; readonly error: ErrorRecord };
+
+/** @returns The pieces one after the other. */
+export function joinPieces(list: readonly Uint8Array[]): Pieces {
+  const ends = new Uint32Array(list.length);
+  let end = 0;
+  for (let place = 0; place < list.length; place++) ends[place] = end += list[place]!.byteLength;
+  const bytes = new Uint8Array(end);
+  for (let place = 0; place < list.length; place++) bytes.set(list[place]!, place === 0 ? 0 : ends[place - 1]);
+  return { bytes, ends };
+}
+
+export function pieceOf({ bytes, ends }: Pieces, place: number): Uint8Array {
+  return bytes.subarray(place === 0 ? 0 : ends[place - 1], ends[place]);
+}

@@ -2,20 +2,58 @@
 import { once } from "node:events";
 import type { MessagePort } from "node:worker_threads";
 import { asPeError, PeError } from "../common/errors.ts";
-import { readPart } from "../data/part-folder.ts";
+import { assertPartName } from "../data/part-name.ts";
 import type { InputFile, SharedContent, TaskContext } from "../tasks/kind.ts";
 import { readContent } from "./content-reader.ts";
-import type { ToPool, ToThread } from "./frame.ts";
+import type { PartToStore, ToPool, ToThread } from "./frame.ts";
+import type { ThreadJob } from "./thread-job.ts";
+
+/** Parts of one task. */
+const PARTS_MAX = 64;
 
 /** Memory of this thread for inputs that no other task needs: grows to the largest, never shrinks. */
 let privateMemory = new Uint8Array(0);
 
-export function threadContext(port: MessagePort, partsFolder: string | undefined): TaskContext {
-  const say = (message: ToPool): void => port.postMessage(message);
-  return {
-    input: async (file, { shared }) => (shared ? await sharedContent(file, port, say) : readContent(file, growPrivate)),
-    findPart: async (name) => (partsFolder === undefined ? undefined : await readPart(partsFolder, name)),
-  };
+/** One task while it runs. */
+export class TaskInThread {
+  readonly context: TaskContext;
+  /** What it handed over, to be stored when it ends well. */
+  readonly parts: Pick<PartToStore, "name" | "bytes">[] = [];
+  #isOver = false;
+
+  constructor(index: number, { common, store }: ThreadJob, port: MessagePort) {
+    this.context = {
+      common,
+      index,
+      input: async (file, { shared }) => {
+        this.#refuseLate("read an input");
+        return shared ? await sharedContent(file, port) : readContent(file, growPrivate);
+      },
+      findPart: async (name) => {
+        assertPartName(name);
+        return await store?.get(name);
+      },
+      storePart: (name, bytes) => {
+        this.#refuseLate("store a part");
+        assertPartName(name);
+        if (store === undefined)
+          throw new PeError("PE_PARAMETER", `Cannot store part "${name}": the job was opened without a store of parts`);
+        if (this.parts.length === PARTS_MAX)
+          throw new PeError("PE_LIMIT", `Cannot store part "${name}": a task may have ${PARTS_MAX} parts`);
+        this.parts.push({ name, bytes });
+      },
+    };
+  }
+
+  /** What still runs of it, awaited by nobody, may not touch the next task's. */
+  over(): void {
+    this.#isOver = true;
+  }
+
+  #refuseLate(what: string): void {
+    if (this.#isOver)
+      throw new PeError("PE_TASK_FAILED", `Cannot ${what}: the task has ended; await everything before run returns`);
+  }
 }
 
 function growPrivate(bytes: number): Uint8Array<ArrayBuffer> {
@@ -23,11 +61,17 @@ function growPrivate(bytes: number): Uint8Array<ArrayBuffer> {
   return privateMemory;
 }
 
-async function sharedContent(
-  file: InputFile,
-  port: MessagePort,
-  say: (message: ToPool) => void,
-): Promise<SharedContent> {
+/** Answers carry no name: one question at a time. */
+let lastAsked: Promise<unknown> = Promise.resolve();
+
+async function sharedContent(file: InputFile, port: MessagePort): Promise<SharedContent> {
+  const asked = lastAsked.then(async () => await askForContent(file, port));
+  lastAsked = asked.catch(() => undefined);
+  return await asked;
+}
+
+async function askForContent(file: InputFile, port: MessagePort): Promise<SharedContent> {
+  const say = (message: ToPool): void => port.postMessage(message);
   const answer = once(port, "message") as Promise<[ToThread]>;
   say({ type: "want", file });
   const [message] = await answer;

@@ -1,60 +1,117 @@
-/** Entry of a pool thread: runs the tasks of a frame one after the other and reports each. */
-import { asPeError } from "../common/errors.ts";
-import type { Kind, TaskContext } from "../tasks/kind.ts";
-import { loadKind } from "../tasks/registry.ts";
+/** Entry of a pool thread: runs the tasks of a frame one after the other and tells how each ended. */
+import { hash } from "node:crypto";
+import { workerData, type MessagePort } from "node:worker_threads";
+import { PeError } from "../common/errors.ts";
+import { decodeValue, encodeValue } from "../protocol/values.ts";
 import { parse } from "../tasks/parse.ts";
-import type { DeliveredFrame, FrameTask, ToPool } from "./frame.ts";
-import { threadContext } from "./thread-context.ts";
+import type { KindVersion } from "../tasks/registry.ts";
+import { Board } from "./board.ts";
+import { failureOf } from "./failure.ts";
+import { pieceOf, type DeliveredFrame, type LongEnd, type PartToStore, type ThreadData, type ToPool } from "./frame.ts";
+import { TaskInThread } from "./thread-context.ts";
+import { ThreadJobs, type ThreadJob } from "./thread-job.ts";
 
-/** Kinds this thread has set up. */
-const ready = new Map<string, Promise<Kind<unknown>>>();
+/** A larger result has to be a part. */
+const RESULT_BYTES_MAX = 64 * 1024;
+/** Whoever looks at the board is told of news at most so often; what ends the frame is told by its end. */
+const LOOK_EVERY_MS = 1;
+
+const jobs = new ThreadJobs(workerData as ThreadData);
+
+/** What this thread can run. @throws {PeError} `PE_KIND` as piscina's run rejects. */
+export async function listKinds(): Promise<readonly KindVersion[]> {
+  return (await jobs.kinds()).list();
+}
 
 /** What piscina calls. Never rejects for a task's error: only the death of the thread rejects a run. */
-export async function runFrame({ kind, tasks, partsFolder, port, cursor }: DeliveredFrame): Promise<void> {
-  const context = threadContext(port, partsFolder);
+export async function runFrame(frame: DeliveredFrame): Promise<void> {
+  const { port, tasks } = frame;
+  const board = new Board(frame.board);
   try {
-    for (const task of tasks) {
-      Atomics.add(cursor, 0, 1);
-      const { message, transfer } = await runTask(kind, task, context);
-      port.postMessage(message, transfer);
+    let startMs = performance.now();
+    let lookedMs = startMs;
+    for (let place = 0; place < tasks.length; place++) {
+      board.begin();
+      const end = await runTask(frame, place);
+      const endMs = performance.now();
+      tell(board, port, end, (endMs - startMs) * 1000);
+      if (endMs - lookedMs > LOOK_EVERY_MS && place < tasks.length - 1) {
+        lookedMs = endMs;
+        port.postMessage({ type: "look" } satisfies ToPool);
+      }
+      startMs = endMs;
     }
-    port.postMessage({ type: "end" } satisfies ToPool);
   } finally {
     port.close();
   }
 }
 
-async function runTask(
-  kindName: string,
-  { index, parameters }: FrameTask,
-  context: TaskContext,
-): Promise<{ message: ToPool; transfer: ArrayBuffer[] }> {
-  const startMs = performance.now();
+function tell(board: Board, port: MessagePort, end: LongEnd, tookUs: number): void {
+  const { parts } = end;
+  const result = "result" in end.end && parts.length === 0 && board.takes(end.end.result) ? end.end.result : undefined;
+  if (result === undefined)
+    port.postMessage(
+      end,
+      parts.flatMap(({ bytes }) => transferable(bytes)),
+    );
+  board.end(tookUs, result);
+}
+
+async function runTask(frame: DeliveredFrame, place: number): Promise<LongEnd> {
+  const index = frame.tasks[place]!;
+  let job: ThreadJob;
   try {
-    const kind = await setUp(kindName);
-    const result = await kind.run(parse(kind.schema, parameters, `parameters of a ${kindName} task`), context);
-    const message: ToPool = { type: "done", index, result, tookMs: performance.now() - startMs };
-    return { message, transfer: transferable(result.part?.bytes) };
+    job = await jobs.get(frame);
   } catch (error) {
-    const known = asPeError(error, "PE_TASK_FAILED", `Task ${index} of kind ${kindName} failed`);
-    return { message: { type: "failed", index, error: known.toRecord() }, transfer: [] };
+    const failure = failureOf(error, `Cannot begin job "${frame.id}"`);
+    return { type: "ended", place, partsUrl: null, parts: [], end: { failure: { ...failure, endsJob: true } } };
+  }
+  const { kind, partsUrl } = job;
+  const task = new TaskInThread(index, job, frame.port);
+  try {
+    const parameters = decodeValue(pieceOf(frame.parameters, place), inputsOf(frame, place));
+    const checked =
+      kind.schema === undefined ? parameters : parse(kind.schema, parameters, `parameters of a ${kind.name} task`);
+    const value = await kind.run(checked, task.context);
+    return {
+      type: "ended",
+      place,
+      partsUrl,
+      parts: task.parts.map(digested),
+      end: { result: encoded(kind.name, value) },
+    };
+  } catch (error) {
+    const failure = failureOf(error, `Task ${index} of kind ${kind.name} failed`);
+    return { type: "ended", place, partsUrl, parts: [], end: { failure } };
+  } finally {
+    task.over();
   }
 }
 
-function setUp(name: string): Promise<Kind<unknown>> {
-  let kind = ready.get(name);
-  if (kind === undefined) {
-    kind = loadKind(name).then(async (loaded) => {
-      await loaded.setup?.();
-      return loaded;
-    });
-    ready.set(name, kind);
-  }
-  return kind;
+function inputsOf({ inputs }: DeliveredFrame, place: number): unknown[] {
+  if (inputs === undefined) return [];
+  const { values, counts } = inputs;
+  let first = 0;
+  for (let before = 0; before < place; before++) first += counts[before]!;
+  return Array.from({ length: counts[place]! }, (_, input) => decodeValue(pieceOf(values, first + input)));
+}
+
+function encoded(kind: string, value: unknown): Uint8Array {
+  const bytes = encodeValue(value);
+  if (bytes.byteLength <= RESULT_BYTES_MAX) return bytes;
+  throw new PeError(
+    "PE_LIMIT",
+    `Cannot return the result of a ${kind} task: it has ${bytes.byteLength} bytes, more than ${RESULT_BYTES_MAX}; ` +
+      `store it as a part and return its name`,
+  );
+}
+
+function digested({ name, bytes }: Pick<PartToStore, "name" | "bytes">): PartToStore {
+  return { name, bytes, sha256: new Uint8Array(hash("sha256", bytes, "buffer")) };
 }
 
 /** Memory that holds these bytes and nothing else is handed over, any other is copied. */
-function transferable(bytes: Uint8Array | undefined): ArrayBuffer[] {
-  const memory = bytes?.buffer;
-  return memory instanceof ArrayBuffer && memory.byteLength === bytes?.byteLength ? [memory] : [];
+function transferable(bytes: Uint8Array): ArrayBuffer[] {
+  const memory = bytes.buffer;
+  return memory instanceof ArrayBuffer && memory.byteLength === bytes.byteLength ? [memory] : [];
 }

@@ -8,12 +8,12 @@ import type { Job } from "../kind.ts";
 import { parse } from "../parse.ts";
 import { cutRows, rowsPerTask, seriesCostNs } from "./cut.ts";
 import { surveyShards, type Grid, type Survey } from "./grid.ts";
-import { mapsSchema, type MapsWanted, type PeManifest, type PeTask, type Window } from "./schema.ts";
+import { mapsSchema, type MapsWanted, type PeCommon, type PeManifest, type PeTask, type Window } from "./schema.ts";
 import { PE_VERSION } from "./version.ts";
 
 export interface PeRequest extends MapsWanted {
-  /** A folder of shards, a glob, one HDF5 file, or one text series. */
-  readonly input: string;
+  /** A folder of shards, a glob, one HDF5 file, or one text series; or what was found there before. */
+  readonly input: string | Input;
   /** Half-open ranges of ordinals over the sorted list of files, such as `0:40,60:`; all by default. */
   readonly shards?: string;
   /** Half-open ranges of cell indices, such as `0:90`; all by default. */
@@ -21,7 +21,7 @@ export interface PeRequest extends MapsWanted {
   readonly y?: string;
 }
 
-export interface PeJob extends Job<PeTask> {
+export interface PeJob extends Job<PeTask, PeCommon> {
   readonly manifest: PeManifest;
   /** Series of the selected files as far as names and opened files tell; exact where every one was opened. */
   readonly seriesEstimate: number;
@@ -36,7 +36,7 @@ export interface PeJob extends Job<PeTask> {
 /** @throws {PeError} `PE_INPUT_EMPTY`, `PE_PARAMETER`, `PE_SHARD_UNREADABLE` */
 export async function planPe(request: PeRequest): Promise<PeJob> {
   const wanted = parse(mapsSchema, request, "request");
-  const input = await listInput(request.input);
+  const input = typeof request.input === "string" ? await listInput(request.input) : request.input;
   const survey = input.kind === "text" ? await surveyText(input) : await surveyShards(input);
   refuseImpossible(wanted, survey.length);
   const window = parseWindow(request, survey.grid);
@@ -66,25 +66,27 @@ export async function planPe(request: PeRequest): Promise<PeJob> {
 }
 
 /** The job that a manifest describes; a stored manifest gives the same tasks as the plan it came from. */
-export function jobOf(manifest: PeManifest): Job<PeTask> & { manifest: PeManifest } {
-  const { source, common, tasks } = manifest;
+export function jobOf(manifest: PeManifest): Job<PeTask, PeCommon> & { manifest: PeManifest } {
+  const { version, source, common, tasks } = manifest;
   const tasksOfFile = new Map<number, number>();
   for (const [ordinal] of tasks) tasksOfFile.set(ordinal, (tasksOfFile.get(ordinal) ?? 0) + 1);
   return {
     id: jobId(manifest),
     kind: "pe",
+    version,
     taskCount: tasks.length,
+    common: { ...common, format: source.format, root: source.root },
     manifest,
     task: (index) => {
       const [ordinal, start, stop] = tasks[index]!;
+      const { name, bytes, modifiedMs } = source.files[ordinal]!;
       return {
-        common,
-        file: source.files[ordinal]!,
-        format: source.format,
+        file: { name, bytes, modifiedMs },
         rows: { start, ...(stop >= 0 && { stop }) },
         shared: tasksOfFile.get(ordinal)! > 1,
       };
     },
+    groupOf: (index) => tasks[index]![0],
   };
 }
 

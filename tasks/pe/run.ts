@@ -1,18 +1,29 @@
 /** One PE task: rows of a file, all delays, orders and measures. Runs in a pool thread. */
 import { hash } from "node:crypto";
+import { resolve } from "node:path";
 import { PeError } from "../../common/errors.ts";
 import { CELL_STATUS } from "../../data/maps.ts";
 import { parseSeriesText, readSeriesText } from "../../data/series-text.ts";
 import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
 import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
-import type { Kind, SharedContent, TaskContext, TaskResult } from "../kind.ts";
+import type { InputFile, Kind, SharedContent, TaskContext } from "../kind.ts";
 import { decodePart, encodePart, type PePart, type SeriesProblem } from "./part.ts";
-import { taskSchema, type MapsWanted, type PeTask, type Window } from "./schema.ts";
+import {
+  jobCommonSchema,
+  taskSchema,
+  type MapsWanted,
+  type PeCommon,
+  type PeManifest,
+  type PeTask,
+  type Window,
+} from "./schema.ts";
 import { PE_VERSION } from "./version.ts";
 
 /** What a finished PE task tells; the part holds the rest. */
 export interface PeSummary {
   readonly [key: string]: unknown;
+  /** Name of the part. */
+  readonly part: string;
   readonly file: string;
   readonly sha256: string;
   readonly series: number;
@@ -25,42 +36,57 @@ export interface PeSummary {
   readonly computeMs: number;
 }
 
-export const pe: Kind<PeTask> = { name: "pe", version: PE_VERSION, schema: taskSchema, run: runTask };
+export const pe = {
+  name: "pe",
+  version: PE_VERSION,
+  schema: taskSchema,
+  common: jobCommonSchema,
+  // The result tells times, and whether the part was there; the part itself is always the same.
+  pure: false,
+  run: runTask,
+} satisfies Kind<PeTask, PeCommon>;
 
-async function runTask(task: PeTask, context: TaskContext): Promise<TaskResult> {
+/** A task with what it shares with the rest of its job. */
+interface Work {
+  readonly common: PeManifest["common"];
+  readonly format: PeCommon["format"];
+  readonly file: InputFile;
+  readonly rows: PeTask["rows"];
+}
+
+async function runTask({ file, rows, shared }: PeTask, context: TaskContext<PeCommon>): Promise<PeSummary> {
+  const { format, root, ...common } = context.common;
+  const work: Work = { common, format, file: { ...file, path: resolve(root, file.name) }, rows };
   const startMs = performance.now();
-  const content = await context.input(task.file, { shared: task.shared });
+  const content = await context.input(work.file, { shared });
   const readMs = performance.now() - startMs;
-  const name = partName(task, content.sha256);
+  const name = partName(work, content.sha256);
   const found = await context.findPart(name);
   if (found !== undefined) {
     const { header } = decodePart(name, found);
-    const times = { readMs, decodeMs: 0, computeMs: 0 };
-    return { part: { name }, summary: summary(task, header, { reused: true, ...times }) };
+    return summary(name, header, { reused: true, readMs, decodeMs: 0, computeMs: 0 });
   }
-  const { part, decodeMs, computeMs } = await computePart(task, content);
-  return {
-    part: { name, bytes: encodePart(part) },
-    summary: summary(task, part.header, { reused: false, readMs, decodeMs, computeMs }),
-  };
+  const { part, decodeMs, computeMs } = await computePart(work, content);
+  context.storePart(name, encodePart(part));
+  return summary(name, part.header, { reused: false, readMs, decodeMs, computeMs });
 }
 
 /** The same for whoever computes the same rows of the same content, wherever the input lies and whenever it was written. */
-function partName({ common, format, file, rows }: PeTask, sha256: string): string {
+function partName({ common, format, file, rows }: Work, sha256: string): string {
   const { start, stop = null } = rows;
   return `pe-${hash("sha256", JSON.stringify([PE_VERSION, common, format, file.name, start, stop, sha256]), "hex").slice(0, 40)}`;
 }
 
 function summary(
-  { file }: PeTask,
-  { sha256, series, problems }: PePart["header"],
+  part: string,
+  { file, sha256, series, problems }: PePart["header"],
   rest: Pick<PeSummary, "reused" | "readMs" | "decodeMs" | "computeMs">,
 ): PeSummary {
-  return { file: file.name, sha256, series, problems: problems.length, ...rest };
+  return { part, file, sha256, series, problems: problems.length, ...rest };
 }
 
 async function computePart(
-  task: PeTask,
+  task: Work,
   source: SharedContent,
 ): Promise<{ part: PePart; decodeMs: number; computeMs: number }> {
   const clock = { decodeMs: 0, computeMs: 0 };
@@ -92,7 +118,7 @@ async function computePart(
 /** What a task needs of a shard, so that a text series is a shard of one. */
 type Source = Pick<Shard, "series" | "problems" | "read" | "close">;
 
-async function openSource({ file, format }: PeTask, { content }: SharedContent): Promise<Source> {
+async function openSource({ file, format }: Work, { content }: SharedContent): Promise<Source> {
   if (format === "hdf5") return await openShard(file.name, content === undefined ? { path: file.path } : { content });
   const series = await (content === undefined ? readSeriesText(file.path) : parseSeriesText(content, file.name));
   return {
@@ -104,7 +130,7 @@ async function openSource({ file, format }: PeTask, { content }: SharedContent):
 }
 
 /** Places in the file's list of the series this task computes. */
-function rowsWanted({ common: { window }, rows }: PeTask, { series }: Source): number[] {
+function rowsWanted({ common: { window }, rows }: Work, { series }: Source): number[] {
   const wanted: number[] = [];
   for (let row = rows.start; row < Math.min(rows.stop ?? series.length, series.length); row++)
     if (isInside(window, series[row]!)) wanted.push(row);
@@ -116,7 +142,7 @@ function isInside(window: Window | undefined, { x, y }: SeriesHeader): boolean {
   return x >= window.x.start && x < window.x.stop && y >= window.y.start && y < window.y.stop;
 }
 
-function emptyPart({ common, file }: PeTask, sha256: string, series: number, problems: SeriesProblem[]): PePart {
+function emptyPart({ common, file }: Work, sha256: string, series: number, problems: SeriesProblem[]): PePart {
   const maps = common.measures.length * common.delays.length * common.orders.length;
   return {
     header: { file: file.name, sha256, series, maps, problems },
@@ -130,7 +156,7 @@ function emptyPart({ common, file }: PeTask, sha256: string, series: number, pro
 }
 
 /** Datasets that cannot be used at all are told once, by the task that has the first row. */
-function shardProblems({ rows, file }: PeTask, { problems }: Source): SeriesProblem[] {
+function shardProblems({ rows, file }: Work, { problems }: Source): SeriesProblem[] {
   return rows.start === 0
     ? problems.map((problem) => ({ ...problem, details: { file: file.name, ...problem.details } }))
     : [];
@@ -144,7 +170,7 @@ function describe({ x, y, xVariable, yVariable }: PePart, place: number, header:
 }
 
 /** The samples of a series, or why it has none: one bad series does not spoil its neighbours. */
-function readSeries({ common, file }: PeTask, shard: Source, row: number): Series | PeError {
+function readSeries({ common, file }: Work, shard: Source, row: number): Series | PeError {
   const { dataset, length } = shard.series[row]!;
   if (length !== common.length)
     return new PeError(

@@ -49,11 +49,19 @@ const common = v.object({
   window: v.optional(window),
 });
 
+const format = v.picklist(["hdf5", "text"]);
+
+/** What all tasks of a job share. */
+export const jobCommonSchema = v.object({
+  ...common.entries,
+  format,
+  /** Absolute path of the folder that the names of the files start from. */
+  root: name,
+});
+
 /** One task: rows of one input file. */
 export const taskSchema = v.object({
-  common,
-  file: inputFile,
-  format: v.picklist(["hdf5", "text"]),
+  file: v.omit(inputFile, ["path"]),
   /** Place in the file's list of series, sorted by name; `stop` is absent in the last task of a file. */
   rows: v.object({ start: count, stop: v.optional(count) }),
   /** Whether other tasks of the job read the same file. */
@@ -63,7 +71,7 @@ export const taskSchema = v.object({
 /** A job as stored: all that decides what each task computes. */
 export const manifestSchema = v.object({
   version: name,
-  source: v.object({ root: name, format: v.picklist(["hdf5", "text"]), digest: name, files: v.array(inputFile) }),
+  source: v.object({ root: name, format, digest: name, files: v.array(inputFile) }),
   grid: v.object({ xSize: count, ySize: count, shardSize: v.optional(count) }),
   common,
   /** Ordinals of the files that this job computes; half-open. */
@@ -72,6 +80,7 @@ export const manifestSchema = v.object({
   tasks: v.array(v.tuple([count, count, v.pipe(v.number(), v.integer(), v.minValue(-1))])),
 });
 
+export type PeCommon = v.InferOutput<typeof jobCommonSchema>;
 export type PeTask = v.InferOutput<typeof taskSchema>;
 export type PeManifest = v.InferOutput<typeof manifestSchema>;
 export type MapsWanted = v.InferOutput<typeof maps>;

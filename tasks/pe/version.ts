@@ -1,5 +1,5 @@
 /** Names everything that decides the bytes of a part; a new one makes old parts unknown. */
-import { KERNEL_VERSION } from "../../kernel/index.ts";
+import { KERNEL_VERSION } from "../../kernel/version.ts";
 
 /** Counts changes of what a part holds. */
 const PART_VERSION = 1;

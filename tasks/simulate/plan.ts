@@ -4,9 +4,16 @@ import type { Job } from "../kind.ts";
 import { parse } from "../parse.ts";
 import { assertFolderFree, digestOf } from "./folder.ts";
 import { MODELS } from "./models.ts";
-import { requestSchema, type SimulateRequest, type SimulateTask, type Simulation } from "./schema.ts";
+import {
+  requestSchema,
+  type SimulateCommon,
+  type SimulateRequest,
+  type SimulateTask,
+  type Simulation,
+} from "./schema.ts";
+import { SIMULATE_VERSION } from "./version.ts";
 
-export interface SimulateJob extends Job<SimulateTask> {
+export interface SimulateJob extends Job<SimulateTask, SimulateCommon> {
   readonly simulation: Simulation;
   /** Where the shards go: an absolute path. */
   readonly output: string;
@@ -41,6 +48,8 @@ export async function planSimulation(request: SimulateRequest): Promise<Simulate
   return {
     id: digestOf(simulation, output).slice(0, 32),
     kind: "simulate",
+    version: SIMULATE_VERSION,
+    common: { simulation, output },
     taskCount: blocks.x * blocks.y,
     simulation,
     output,
@@ -48,9 +57,7 @@ export async function planSimulation(request: SimulateRequest): Promise<Simulate
     costEstimateMs: (seriesCount * (simulateNs + writeNs)) / 1e6,
     // In the order of the shards' names.
     task: (index) => ({
-      simulation,
       block: { x: Math.floor(index / blocks.y) * shardSize, y: (index % blocks.y) * shardSize },
-      output,
     }),
   };
 }

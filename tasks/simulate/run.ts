@@ -2,10 +2,11 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { shardFileName, writeShard, type SeriesToWrite } from "../../data/shard-writer.ts";
-import type { Kind, TaskResult } from "../kind.ts";
+import { PeError } from "../../common/errors.ts";
+import type { Kind, TaskContext } from "../kind.ts";
 import { claimFolder, findWholeShard, markShardWhole, type ShardMarker } from "./folder.ts";
 import { simulateSeries, type Cell } from "./models.ts";
-import { taskSchema, type SimulateTask, type Simulation } from "./schema.ts";
+import { jobCommonSchema, taskSchema, type SimulateCommon, type SimulateTask, type Simulation } from "./schema.ts";
 import { SIMULATE_VERSION } from "./version.ts";
 
 /** What a finished task tells. */
@@ -18,20 +19,28 @@ export interface SimulateSummary extends ShardMarker {
   readonly reused: boolean;
 }
 
-export const simulate: Kind<SimulateTask> = {
+export const simulate = {
   name: "simulate",
   version: SIMULATE_VERSION,
   schema: taskSchema,
+  common: jobCommonSchema,
+  // A shard carries the time of its writing.
+  pure: false,
   run: runTask,
-};
+} satisfies Kind<SimulateTask, SimulateCommon>;
 
-async function runTask({ simulation, block, output }: SimulateTask): Promise<TaskResult> {
+async function runTask(
+  { block }: SimulateTask,
+  { common: { simulation, output } }: TaskContext<SimulateCommon>,
+): Promise<SimulateSummary> {
+  if (block.x >= simulation.grid.xSize || block.y >= simulation.grid.ySize)
+    throw new PeError("PE_PARAMETER", `Cannot simulate block ${block.x},${block.y}: it lies outside the grid`);
   const file = shardFileName(block.x, block.y);
   await claimFolder(output, simulation);
   const whole = await findWholeShard(output, file);
   const marker = whole ?? (await makeShard(simulation, block, output, file));
   const series = cellsOf(simulation, block).length;
-  return { summary: { file, series, reused: whole !== undefined, ...marker } satisfies SimulateSummary };
+  return { file, series, reused: whole !== undefined, ...marker };
 }
 
 async function makeShard(

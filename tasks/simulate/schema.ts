@@ -62,16 +62,14 @@ export const requestSchema = v.pipe(
   ),
 );
 
+/** What all tasks of a job share. */
+export const jobCommonSchema = v.object({ simulation, output: folder });
+
 /** One task: one shard. */
-export const taskSchema = v.pipe(
-  v.object({ simulation, block, output: folder }),
-  v.check(
-    (task) => task.block.x < task.simulation.grid.xSize && task.block.y < task.simulation.grid.ySize,
-    "the block lies outside the grid",
-  ),
-);
+export const taskSchema = v.object({ block });
 
 export type SimulateRequest = v.InferInput<typeof requestSchema>;
 /** All that decides the values and files of a simulation, wherever they are written. */
 export type Simulation = v.InferOutput<typeof simulation>;
+export type SimulateCommon = v.InferOutput<typeof jobCommonSchema>;
 export type SimulateTask = v.InferOutput<typeof taskSchema>;

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernel: ["common"],
   data: ["common"],
   plot: ["common"],
-  tasks: ["common", "kernel", "data", "plot"],
+  tasks: ["common", "protocol", "kernel", "data", "plot"],
   scheduler: ["common", "protocol", "data"],
   worker: ["common", "protocol", "data", "tasks"],
   client: ["common", "protocol", "kernel", "data", "plot", "tasks", "scheduler", "worker"],

@@ -38,9 +38,9 @@ describe("planSimulation()", () => {
           });
           const seen = new Map<string, { xVariable: number; yVariable: number }>();
           for (let index = 0; index < job.taskCount; index++) {
-            const { simulation, block } = job.task(index);
+            const { block } = job.task(index);
             expect((block.x % shardSize) + (block.y % shardSize)).toBe(0);
-            for (const cell of cellsOf(simulation, block)) {
+            for (const cell of cellsOf(job.simulation, block)) {
               expect(cell.x - block.x).toBeLessThan(shardSize);
               expect(cell.y - block.y).toBeLessThan(shardSize);
               expect(seen.has(`${cell.x},${cell.y}`)).toBe(false);

@@ -8,6 +8,7 @@ import { parse } from "../../../../tasks/parse.ts";
 import {
   planSimulation,
   simulate,
+  type SimulateJob,
   type SimulateRequest,
   type SimulateSummary,
 } from "../../../../tasks/simulate/index.ts";
@@ -93,7 +94,9 @@ describe("simulate.run()", () => {
     const other = { code: "PE_OUTPUT_CONFLICT", message: expect.stringContaining("names other parameters") };
     await expect(planSimulation(request({ seed: 2 }))).rejects.toMatchObject(other);
     const planned = await planSimulation(request({ output: join(folder, "elsewhere"), seed: 2 }));
-    await expect(simulate.run({ ...planned.task(0), output: folder }, CONTEXT)).rejects.toMatchObject(other);
+    await expect(simulate.run(planned.task(0), context({ ...planned.common, output: folder }))).rejects.toMatchObject(
+      other,
+    );
     expect(await readdir(folder)).toEqual(before);
   });
 
@@ -101,7 +104,7 @@ describe("simulate.run()", () => {
     const jobs = await Promise.all(
       [1, 2].map(async (seed) => planSimulation(request({ seed, output: join(folder, "new") }))),
     );
-    const ends = await Promise.allSettled(jobs.map(async (job) => simulate.run(job.task(0), CONTEXT)));
+    const ends = await Promise.allSettled(jobs.map(async (job) => simulate.run(job.task(0), context(job.common))));
     expect(ends.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
     expect((await readdir(join(folder, "new", ".simulation"))).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
@@ -109,7 +112,7 @@ describe("simulate.run()", () => {
   it("simulate.run() lets the tasks of one simulation start at once", async () => {
     const job = await planSimulation(request({}));
     const indices = Array.from({ length: job.taskCount }, (_, index) => index);
-    await Promise.all(indices.map(async (index) => simulate.run(job.task(index), CONTEXT)));
+    await Promise.all(indices.map(async (index) => simulate.run(job.task(index), context(job.common))));
     expect((await readFolder(folder)).size).toBe(16);
   });
 
@@ -117,25 +120,31 @@ describe("simulate.run()", () => {
     const file = join(folder, "file");
     await writeFile(file, "");
     const job = await planSimulation(request({ output: join(folder, "fine") }));
-    await expect(simulate.run({ ...job.task(0), output: file }, CONTEXT)).rejects.toMatchObject({
+    await expect(simulate.run(job.task(0), context({ ...job.common, output: file }))).rejects.toMatchObject({
       code: "PE_OUTPUT_UNWRITABLE",
     });
   });
 });
 
 describe("simulate.schema", () => {
-  it("simulate.schema takes every task of a plan, and no block outside the grid", async () => {
-    const task = (await planSimulation(request({}))).task(1);
-    expect(parse(simulate.schema, structuredClone(task), "task")).toEqual(task);
-    expect(() => parse(simulate.schema, { ...task, block: { x: 0, y: 4 } }, "task")).toThrow("outside the grid");
+  it("simulate.schema takes every task of a plan, and run() no block outside the grid", async () => {
+    const job = await planSimulation(request({}));
+    expect(parse(simulate.schema, structuredClone(job.task(1)), "task")).toEqual(job.task(1));
+    expect(parse(simulate.common, structuredClone(job.common), "common")).toEqual(job.common);
+    await expect(simulate.run({ block: { x: 0, y: 4 } }, context(job.common))).rejects.toThrow("outside the grid");
   });
 });
 
-/** A simulation takes nothing from its thread. */
-const CONTEXT: TaskContext = {
-  input: () => Promise.reject(new Error("not asked for")),
-  findPart: () => Promise.reject(new Error("not asked for")),
-};
+/** A simulation takes nothing from its thread but what its tasks share. */
+function context(common: SimulateJob["common"]): TaskContext<SimulateJob["common"]> {
+  return {
+    common,
+    index: 0,
+    input: () => Promise.reject(new Error("not asked for")),
+    findPart: () => Promise.reject(new Error("not asked for")),
+    storePart: () => expect.unreachable("not asked for"),
+  };
+}
 
 function request(different: Partial<SimulateRequest>): SimulateRequest {
   return {
@@ -155,7 +164,7 @@ async function runAll(different: Partial<SimulateRequest>): Promise<SimulateSumm
   const summaries: SimulateSummary[] = [];
   for (let index = 0; index < job.taskCount; index++) {
     const task = parse(simulate.schema, structuredClone(job.task(index)), "task");
-    summaries.push((await simulate.run(task, CONTEXT)).summary as SimulateSummary);
+    summaries.push(await simulate.run(task, context(job.common)));
   }
   return summaries;
 }

@@ -1,0 +1,61 @@
+/** Where the parts of a job are kept: a folder that every machine sees, or the scheduler's own store. */
+import { fileURLToPath } from "node:url";
+import { PeError } from "../common/errors.ts";
+import { folderPartStore } from "./part-folder.ts";
+import { httpPartStore } from "./part-http.ts";
+
+export interface PartStore {
+  readonly url: string;
+  /**
+   * Durable when it resolves. Storing the same again is harmless.
+   *
+   * @param sha256 Of `bytes`, 32 bytes, where the caller has it.
+   * @throws {PeError} `PE_PARTS_UNREACHABLE` when this host has no such store, `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE`,
+   * `PE_CONNECTION`, `PE_ACCESS`
+   */
+  put(name: string, bytes: Uint8Array, sha256?: Uint8Array): Promise<void>;
+  /** The bytes of a part, or undefined when it is not there or not whole. */
+  get(name: string): Promise<Uint8Array | undefined>;
+  /**
+   * Fills `into` with the bytes of a part from `offset` on. The caller has checked it whole before.
+   *
+   * @throws {PeError} `PE_RESULTS_UNREADABLE` when it has no such bytes.
+   */
+  getSlice(name: string, offset: number, into: Uint8Array): Promise<void>;
+  /** Whether it is there; it may not be whole. */
+  has(name: string): Promise<boolean>;
+}
+
+/** What it takes to speak with the scheduler's own store. */
+export interface PartAccess {
+  readonly token?: string;
+  /** Certificate of the scheduler's authority, PEM. */
+  readonly ca?: string;
+  /** What `scheduler:` means: `ws://host:port` or `wss://host:port`. */
+  readonly schedulerUrl?: string;
+}
+
+/**
+ * @param url `file:///folder` or `scheduler:`.
+ * @throws {PeError} `PE_PARAMETER` for any other.
+ * @example
+ * const store = openPartStore("scheduler:", { schedulerUrl: "ws://127.0.0.1:8786", token });
+ */
+export function openPartStore(url: string, access: PartAccess = {}): PartStore {
+  if (url === "scheduler:") return httpPartStore(access);
+  if (URL.canParse(url) && new URL(url).protocol === "file:") return folderPartStore(pathOf(url));
+  throw new PeError(
+    "PE_PARAMETER",
+    `Cannot keep parts in "${url}": expected a folder such as file:///data/parts, or scheduler: for the scheduler's own`,
+  );
+}
+
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new PeError("PE_PARAMETER", `Cannot keep parts in "${url}": it names no folder of this system`, {
+      cause: error,
+    });
+  }
+}

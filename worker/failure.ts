@@ -1,0 +1,45 @@
+/** An error of a task as it leaves its thread: text within limits, and whom it concerns. */
+import { PeError, type ErrorCode } from "../common/errors.ts";
+import { fitting } from "../protocol/fitting.ts";
+import { CODE_LENGTH_MAX, MESSAGE_LENGTH_MAX } from "../protocol/worker-link.ts";
+import type { Failure } from "./frame.ts";
+
+/** Concern the whole job: no other task, and no other attempt, would fare better. */
+const ENDS_JOB = new Set<ErrorCode>(["PE_INPUT_UNREACHABLE", "PE_PARTS_UNREACHABLE"]);
+
+/** @param context What failed, for an error that no part of this house foresaw. */
+export function failureOf(error: unknown, context: string): Failure {
+  const isKnown = error instanceof PeError;
+  const reason = textOf(error);
+  return {
+    code: fitting(isKnown ? error.code : "PE_TASK_FAILED", CODE_LENGTH_MAX),
+    message: fitting(isKnown ? reason : `${context}: ${reason}`, MESSAGE_LENGTH_MAX),
+    stack: fitting(stackOf(error), MESSAGE_LENGTH_MAX),
+    blameless: isKnown && error.code === "PE_CONNECTION",
+    endsJob: isKnown && ENDS_JOB.has(error.code),
+  };
+}
+
+/** A part was not stored: nothing that the task could help. */
+export function storeFailureOf(error: unknown): Failure {
+  const failure = failureOf(error, "Cannot store a part");
+  return { ...failure, blameless: !failure.endsJob };
+}
+
+const CAUSES_MAX = 8;
+
+function stackOf(error: unknown): string {
+  const stacks: string[] = [];
+  for (let cause = error; cause instanceof Error && stacks.length < CAUSES_MAX; cause = cause.cause)
+    stacks.push(textOf(cause, "stack"));
+  return stacks.join("\ncaused by ");
+}
+
+/** Anything may be thrown, even what has no text. */
+function textOf(error: unknown, field: "message" | "stack" = "message"): string {
+  try {
+    return String(error instanceof Error ? (error[field] as unknown) : error);
+  } catch {
+    return `something without a text (a ${typeof error})`;
+  }
+}
