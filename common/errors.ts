@@ -118,6 +118,34 @@ export const ERROR_CODES = {
     about:
       "The disk under a journal failed: nothing more is confirmed, and the scheduler ends. What was confirmed is kept.",
   },
+  PE_VERSION: {
+    exit: EXIT.unavailable,
+    about: "Scheduler, worker and client speak different versions of the protocol; the text names both.",
+  },
+  PE_CLOSED: { exit: EXIT.software, about: "The client was closed while something still waited for the scheduler." },
+  PE_CANCELLED: { exit: EXIT.interrupted, about: "A task was cancelled, by a client or because its job ended early." },
+  PE_NEED_FAILED: { exit: EXIT.software, about: "A task was not run because one whose result it needs failed." },
+  PE_TASK_POISON: {
+    exit: EXIT.software,
+    about: "A task ended each thread or worker that ran it, the last ones alone; it is not tried again.",
+  },
+  PE_THREAD_DIED: {
+    exit: EXIT.software,
+    about: "The thread that ran a task ended: out of memory, or it ended itself.",
+  },
+  PE_TIMEOUT: { exit: EXIT.software, about: "A task ran longer than its time limit." },
+  PE_JOB_CONFLICT: {
+    exit: EXIT.usage,
+    about: "A job or key is known to the scheduler, but stands for something else there.",
+  },
+  PE_JOB_UNKNOWN: {
+    exit: EXIT.noInput,
+    about: "The scheduler has no such job or task: it was released, or never was.",
+  },
+  PE_JOB_NEEDED: {
+    exit: EXIT.tempFail,
+    about: "A job cannot be released: unfinished tasks of others need its results.",
+  },
   PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
 } as const satisfies Record<string, { exit: number; about: string }>;
 
