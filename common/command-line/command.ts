@@ -25,6 +25,7 @@ export interface CommandSpec {
 export interface ArgumentSpec {
   readonly name: string;
   readonly about: string;
+  readonly optional?: boolean;
 }
 
 /** What the user gave to a command. */

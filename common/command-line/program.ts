@@ -85,7 +85,8 @@ function configure(command: Command, console: Console): Command {
 
 function declare(command: Command, { about, argument, options, examples }: CommandSpec): void {
   command.description(about);
-  if (argument !== undefined) command.argument(`<${argument.name}>`, argument.about);
+  if (argument !== undefined)
+    command.argument(argument.optional === true ? `[${argument.name}]` : `<${argument.name}>`, argument.about);
   for (const { flags, about: text, required, default: value } of options) {
     const declared = flags.replace(/ (\S+)$/, " <$1>");
     command.option(declared, required === true ? `${text} (required)` : text, value);

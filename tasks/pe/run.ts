@@ -1,5 +1,4 @@
 /** One PE task: rows of a file, all delays, orders and measures. Runs in a pool thread. */
-import { hash } from "node:crypto";
 import { resolve } from "node:path";
 import { PeError } from "../../common/errors.ts";
 import { CELL_STATUS } from "../../data/maps.ts";
@@ -8,6 +7,7 @@ import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
 import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
 import type { InputFile, Kind, SharedContent, TaskContext } from "../kind.ts";
 import { decodePart, encodePart, type PePart, type SeriesProblem } from "./part.ts";
+import { partName } from "./part-name.ts";
 import {
   jobCommonSchema,
   taskSchema,
@@ -60,7 +60,8 @@ async function runTask({ file, rows, shared }: PeTask, context: TaskContext<PeCo
   const startMs = performance.now();
   const content = await context.input(work.file, { shared });
   const readMs = performance.now() - startMs;
-  const name = partName(work, content.sha256);
+  const { sha256 } = content;
+  const name = partName({ version: PE_VERSION, common, format, file: file.name, rows, sha256 });
   const found = await context.findPart(name);
   if (found !== undefined) {
     const { header } = decodePart(name, found);
@@ -69,12 +70,6 @@ async function runTask({ file, rows, shared }: PeTask, context: TaskContext<PeCo
   const { part, decodeMs, computeMs } = await computePart(work, content);
   context.storePart(name, encodePart(part));
   return summary(name, part.header, { reused: false, readMs, decodeMs, computeMs });
-}
-
-/** The same for whoever computes the same rows of the same content, wherever the input lies and whenever it was written. */
-function partName({ common, format, file, rows }: Work, sha256: string): string {
-  const { start, stop = null } = rows;
-  return `pe-${hash("sha256", JSON.stringify([PE_VERSION, common, format, file.name, start, stop, sha256]), "hex").slice(0, 40)}`;
 }
 
 function summary(
