@@ -73,7 +73,7 @@ async function persist(base: string, access: PartAccess, what: Request, retryFor
   for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MOST_MS)) {
     let reason: string;
     try {
-      const answer = await ask(base, access, what);
+      const answer = await askOnce(base, access, what);
       if (ANSWERS.has(answer.status) && !(what.method === "PUT" && answer.status === 404)) return answer;
       if (answer.status < 500 || answer.status === 507) throw refused(base, what, answer.status);
       reason = `it answers with status ${answer.status}`;
@@ -87,7 +87,7 @@ async function persist(base: string, access: PartAccess, what: Request, retryFor
   }
 }
 
-async function ask(base: string, { token, ca }: PartAccess, { method, name, headers, body }: Request): Promise<Answer> {
+async function askOnce(base: string, { token, ca }: PartAccess, { method, name, headers, body }: Request): Promise<Answer> {
   const url = new URL(`/parts/${name}`, base);
   const options = {
     method,
