@@ -146,6 +146,38 @@ export const ERROR_CODES = {
     exit: EXIT.tempFail,
     about: "A job cannot be released: unfinished tasks of others need its results.",
   },
+  PE_OBJECT_MISSING: {
+    exit: EXIT.noInput,
+    about: "An object store has no such object or bucket.",
+  },
+  PE_OBJECT_DENIED: {
+    exit: EXIT.noPermission,
+    about: "An object store does not allow it: the credentials lack a permission, or belong to nobody.",
+  },
+  PE_OBJECT_CHANGED: {
+    exit: EXIT.dataError,
+    about: "An object is not the version that was asked for: somebody replaced it.",
+  },
+  PE_OBJECT_CONFLICT: {
+    exit: EXIT.tempFail,
+    about: "An object was not written: somebody else wrote it first, or the store cannot write under a condition.",
+  },
+  PE_OBJECT_CORRUPT: {
+    exit: EXIT.dataError,
+    about: "The bytes of an object do not fit its stored checksum, however often they are read.",
+  },
+  PE_STORE_UNAVAILABLE: {
+    exit: EXIT.unavailable,
+    about: "An object store cannot be reached, answers with errors or not at all, or slows requests down; tries are bounded.",
+  },
+  PE_STORE_REFUSED: {
+    exit: EXIT.unavailable,
+    about: "An object store does not understand a request, or answers in a way that no such store would.",
+  },
+  PE_CREDENTIALS: {
+    exit: EXIT.noPermission,
+    about: "There are no credentials for an object store, or they have expired and cannot be renewed here.",
+  },
   PE_INTERRUPTED: { exit: EXIT.interrupted, about: "The run was interrupted; run it again to go on." },
 } as const satisfies Record<string, { exit: number; about: string }>;
 

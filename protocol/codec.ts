@@ -35,12 +35,16 @@ export function measureMessage(link: Messages, message: AnyMessage): number {
  *
  * @throws {PeError} `PE_PROTOCOL` when the frame is too large.
  */
-export function encodeChecked(link: Messages, messages: readonly AnyMessage[]): Uint8Array {
+export function encodeChecked(
+  link: Messages,
+  messages: readonly AnyMessage[],
+  bytesMax: number = FRAME_BYTES_MAX,
+): Uint8Array {
   if (messages.length > FRAME_MESSAGES_MAX)
     throw refusal("encode", "frame", `${messages.length} messages are more than ${FRAME_MESSAGES_MAX}`);
   const frame = framePacker.pack(messages.map((message) => typeOf(link, message, "encode").pack(message)));
-  if (frame.byteLength > FRAME_BYTES_MAX)
-    throw refusal("encode", "frame", `${frame.byteLength} bytes are more than ${FRAME_BYTES_MAX}; send less at once`);
+  if (frame.byteLength > bytesMax)
+    throw refusal("encode", "frame", `${frame.byteLength} bytes are more than ${bytesMax}; send less at once`);
   return frame;
 }
 
@@ -49,9 +53,13 @@ export function encodeChecked(link: Messages, messages: readonly AnyMessage[]): 
  *
  * @throws {PeError} `PE_PROTOCOL` when one is no message of the link, or the frame too large.
  */
-export function encodeFrame<Link extends Messages>(link: Link, messages: readonly Infer<Link>[]): Uint8Array {
+export function encodeFrame<Link extends Messages>(
+  link: Link,
+  messages: readonly Infer<Link>[],
+  bytesMax?: number,
+): Uint8Array {
   for (const message of messages) check(link, message, "encode");
-  return encodeChecked(link, messages);
+  return encodeChecked(link, messages, bytesMax);
 }
 
 /**
@@ -59,8 +67,12 @@ export function encodeFrame<Link extends Messages>(link: Link, messages: readonl
  *
  * @throws {PeError} `PE_PROTOCOL` for anything but messages of the link.
  */
-export function decodeFrame<Link extends Messages>(link: Link, frame: Uint8Array): Infer<Link>[] {
-  const fault = frame.byteLength > FRAME_BYTES_MAX ? `${frame.byteLength} bytes are too many` : faultOfFrame(frame);
+export function decodeFrame<Link extends Messages>(
+  link: Link,
+  frame: Uint8Array,
+  bytesMax: number = FRAME_BYTES_MAX,
+): Infer<Link>[] {
+  const fault = frame.byteLength > bytesMax ? `${frame.byteLength} bytes are too many` : faultOfFrame(frame);
   if (fault !== undefined) throw refusal("decode", "frame", fault);
   const wires = unpack(frame);
   if (!Array.isArray(wires)) throw refusal("decode", "frame", "it is no list of messages");

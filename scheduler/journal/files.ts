@@ -70,12 +70,12 @@ export async function writeAll(file: JournalFile, bytes: Uint8Array, position: n
   }
 }
 
-/** A new file that is there whole and durable, or not at all. */
+/** A new file that is there whole and durable, or not at all. The next piece is asked for when one is written. */
 export async function createDurably(
   files: JournalFiles,
   folder: string,
   path: string,
-  pieces: readonly Uint8Array[],
+  pieces: Iterable<Uint8Array>,
 ): Promise<void> {
   const temporary = `${path}${TEMPORARY}`;
   const file = await files.open(temporary, "new");

@@ -123,6 +123,11 @@ export class Journal {
     return this.#durable;
   }
 
+  /** Whether one is being taken. */
+  get isTakingSnapshot(): boolean {
+    return this.#snapshot !== undefined;
+  }
+
   /** Bytes appended that are not on the disk. */
   get waitingBytes(): number {
     return this.#waitingBytes;
@@ -145,16 +150,16 @@ export class Journal {
   }
 
   /**
-   * Stores the state after record `upToSequence`, which is durable; then removes the files of older records. `bytes` must
-   * not change meanwhile.
+   * Stores the state after record `upToSequence`, which is durable; then removes the files of older records. A piece of the
+   * state is asked for when the one before is written, so that nobody waits for all of them.
    *
    * @throws {PeError} `PE_DISK_FULL`: the old snapshot and all records since are then still there.
    */
-  async snapshot(bytes: Uint8Array, upToSequence: number): Promise<void> {
+  async snapshot(pieces: Iterable<Uint8Array>, upToSequence: number): Promise<void> {
     assert(upToSequence > 0 && upToSequence <= this.#durable, () => `record ${upToSequence} is not durable`);
     assert(this.#snapshot === undefined, "one snapshot at a time");
     assert(!this.#closing.signal.aborted && this.#status !== "failed", "a journal that has ended takes no snapshot");
-    this.#snapshot = this.#takeSnapshot(bytes, upToSequence);
+    this.#snapshot = this.#takeSnapshot(pieces, upToSequence);
     try {
       await this.#snapshot;
     } catch (error) {
@@ -236,11 +241,11 @@ export class Journal {
     }
   }
 
-  async #takeSnapshot(bytes: Uint8Array, upToSequence: number): Promise<void> {
+  async #takeSnapshot(pieces: Iterable<Uint8Array>, upToSequence: number): Promise<void> {
     const { files, content } = this.#options;
     // Later records go to a new segment, so that those of the old ones can be removed whole.
     await this.#act(() => this.#writer.beginSegment(this.#durable + 1));
-    await writeSnapshot(files, this.#folder, content, upToSequence, bytes);
+    await writeSnapshot(files, this.#folder, content, upToSequence, pieces);
     const old = this.#snapshotPath;
     this.#snapshotPath = this.#pathOfSnapshot(upToSequence);
     if (old !== undefined && old !== this.#snapshotPath) await files.remove(old);

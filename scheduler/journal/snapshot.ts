@@ -13,19 +13,29 @@ export async function writeSnapshot(
   folder: string,
   content: number,
   sequence: number,
-  bytes: Uint8Array,
+  pieces: Iterable<Uint8Array>,
 ): Promise<void> {
-  const salt = randomBytes(4).readUInt32LE();
-  const head = encodeHead("snapshot", { content, sequence, salt });
-  const checksum = Buffer.alloc(CHECKSUM_BYTES);
-  checksum.writeUInt32LE(crc32(bytes, salt));
   const path = join(folder, fileName("snapshot", sequence));
   try {
-    await createDurably(files, folder, path, [head, bytes, checksum]);
+    await createDurably(files, folder, path, framed(content, sequence, pieces));
   } catch (error) {
     await files.remove(`${path}${TEMPORARY}`).catch(() => undefined);
     throw error;
   }
+}
+
+/** Head, pieces and checksum of a snapshot, each made when it is asked for. */
+function* framed(content: number, sequence: number, pieces: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  const salt = randomBytes(4).readUInt32LE();
+  yield encodeHead("snapshot", { content, sequence, salt });
+  let crc = salt;
+  for (const piece of pieces) {
+    crc = crc32(piece, crc);
+    yield piece;
+  }
+  const checksum = Buffer.alloc(CHECKSUM_BYTES);
+  checksum.writeUInt32LE(crc);
+  yield checksum;
 }
 
 /** The bytes of a snapshot whose head is whole; undefined when they are not those that were written. */

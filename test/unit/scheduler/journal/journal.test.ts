@@ -390,14 +390,14 @@ describe("snapshot()", () => {
     inFolder(async (folder) => {
       const opened = await openText(folder, { segmentBytes: 100 });
       await appendEach(opened, ..."abcdefgh".split(""));
-      await opened.journal.snapshot(Buffer.from("state of e"), 5);
+      await opened.journal.snapshot([Buffer.from("state of e")], 5);
       await appendEach(opened, "i");
       await opened.journal.close();
       const again = await openText(folder);
       expect(again.snapshot).toBe("state of e");
       expect(again.records.join("")).toBe("fghi");
       expect(again.journal.last).toBe(9);
-      await again.journal.snapshot(Buffer.from("state of i"), 9);
+      await again.journal.snapshot([Buffer.from("state of i")], 9);
       expect((await readdir(folder)).toSorted()).toEqual([
         "segment-0000000000000010.journal",
         "snapshot-0000000000000009.journal",
@@ -413,8 +413,8 @@ describe("snapshot()", () => {
     inFolder(async (folder) => {
       const opened = await openText(folder);
       await appendEach(opened, "a");
-      await opened.journal.snapshot(Buffer.from("one"), 1);
-      await opened.journal.snapshot(Buffer.from("two"), 1);
+      await opened.journal.snapshot([Buffer.from("one")], 1);
+      await opened.journal.snapshot([Buffer.from("two")], 1);
       await opened.journal.close();
       const again = await openText(folder);
       expect([again.snapshot, ...again.records]).toEqual(["two"]);
@@ -425,7 +425,7 @@ describe("snapshot()", () => {
     inFolder(async (folder) => {
       const opened = await openText(folder);
       await appendEach(opened, "a");
-      const taken = opened.journal.snapshot(Buffer.alloc(1 << 20, "s"), 1);
+      const taken = opened.journal.snapshot([Buffer.alloc(1 << 20, "s")], 1);
       await appendEach(opened, ..."bcdef".split(""));
       await taken;
       await opened.journal.close();
@@ -443,7 +443,7 @@ describe("snapshot()", () => {
       faults.before = (act, path) => {
         if (act === "write" && path.includes("snapshot")) throw errno("ENOSPC");
       };
-      expect((await refusalOf(opened.journal.snapshot(Buffer.from("state"), 2))).code).toBe("PE_DISK_FULL");
+      expect((await refusalOf(opened.journal.snapshot([Buffer.from("state")], 2))).code).toBe("PE_DISK_FULL");
       expect((await readdir(folder)).filter((name) => name.includes("snapshot"))).toEqual([]);
       await appendEach(opened, "c");
       await opened.journal.close();
@@ -456,7 +456,7 @@ describe("snapshot()", () => {
     inFolder(async (folder) => {
       const { journal } = await openText(folder);
       journal.append(bytesOf("a"));
-      await expect(journal.snapshot(Buffer.from("state"), 1)).rejects.toThrow(/not durable/);
+      await expect(journal.snapshot([Buffer.from("state")], 1)).rejects.toThrow(/not durable/);
       await journal.close();
     }));
 
@@ -464,7 +464,7 @@ describe("snapshot()", () => {
     inFolder(async (folder) => {
       const opened = await openText(folder);
       await appendEach(opened, "a");
-      await opened.journal.snapshot(Buffer.from("state"), 1);
+      await opened.journal.snapshot([Buffer.from("state")], 1);
       await opened.journal.close();
       const path = join(folder, "snapshot-0000000000000001.journal");
       const whole = await readFile(path);
@@ -481,7 +481,7 @@ describe("snapshot()", () => {
       const opened = await openText(folder, { segmentBytes: 100 });
       await appendEach(opened, ..."abcdefgh".split(""));
       const before = await copyOf(folder, join(folder, "copy"));
-      await opened.journal.snapshot(Buffer.from("state of h"), 8);
+      await opened.journal.snapshot([Buffer.from("state of h")], 8);
       const snapshot = "snapshot-0000000000000008.journal";
       // Made, but the old segments are still there; another one was begun and not finished.
       await copyFile(join(folder, snapshot), join(before, snapshot));
