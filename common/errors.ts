@@ -168,7 +168,8 @@ export const ERROR_CODES = {
   },
   PE_STORE_UNAVAILABLE: {
     exit: EXIT.unavailable,
-    about: "An object store cannot be reached, answers with errors or not at all, or slows requests down; tries are bounded.",
+    about:
+      "An object store cannot be reached, answers with errors or not at all, or slows requests down; tries are bounded.",
   },
   PE_STORE_REFUSED: {
     exit: EXIT.unavailable,
