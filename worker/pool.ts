@@ -35,6 +35,8 @@ export interface PoolOptions {
   readonly contentCacheBytesMax?: number;
   /** Memory of one thread's values; a thread that needs more ends with its task. */
   readonly heapBytesMax?: number;
+  /** Folder for temporary files: what `os.tmpdir()` says in the threads. */
+  readonly scratch?: string;
 }
 
 /** Tasks that ended, in the order of their frame unless a part took long to store. */
@@ -94,7 +96,7 @@ class Pool {
   /** By URL. */
   readonly #stores = new Map<string, PartStore>();
 
-  constructor({ threads, kinds = [], partAccess = {}, contentCacheBytesMax, heapBytesMax }: PoolOptions) {
+  constructor({ threads, kinds = [], partAccess = {}, contentCacheBytesMax, heapBytesMax, scratch }: PoolOptions) {
     this.#piscina = new Piscina({
       filename: new URL("./thread.js", import.meta.url).href,
       name: "runFrame",
@@ -102,6 +104,7 @@ class Pool {
       maxThreads: threads,
       idleTimeout: Infinity,
       workerData: { kinds, partAccess } satisfies ThreadData,
+      ...(scratch !== undefined && { env: { ...process.env, TMPDIR: scratch } }),
       ...(heapBytesMax !== undefined && {
         resourceLimits: { maxOldGenerationSizeMb: Math.max(16, Math.floor(heapBytesMax / 2 ** 20)) },
       }),

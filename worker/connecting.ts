@@ -1,0 +1,103 @@
+/** Keeps a worker connected: tries again for ever, quickly at first, never all workers at the same moment. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { PeError, type ErrorCode } from "../common/errors.ts";
+import type { LogLine } from "../common/log.ts";
+import type { Connection, End } from "../protocol/connection.ts";
+import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-link.ts";
+
+export type SchedulerConnection = Connection<WorkerToScheduler, SchedulerToWorker>;
+
+const RETRY_FIRST_MS = 50;
+const RETRY_MOST_MS = 5000;
+/** Failures that follow each other are told so often. */
+const TELL_EVERY_MS = 30_000;
+/** Before the first connection these are the user's slip, and no later try would do better. */
+const FINAL_AT_FIRST = new Set<ErrorCode>(["PE_ACCESS", "PE_PARAMETER"]);
+
+export interface Connecting {
+  /** Called again after each loss. */
+  connect(signal: AbortSignal): Promise<SchedulerConnection>;
+  onConnected(connection: SchedulerConnection): void;
+  onMessages(messages: readonly SchedulerToWorker[]): void;
+  onDisconnected(): void;
+  /** The first connection cannot be made, ever. */
+  onHopeless(error: PeError): void;
+  readonly log: (line: LogLine) => void;
+}
+
+/** One scheduler, one connection at a time. */
+export class Reconnecting {
+  readonly #with: Connecting;
+  readonly #ending = new AbortController();
+  #connection: SchedulerConnection | undefined;
+  #wasConnected = false;
+  #toldMs = -Infinity;
+
+  constructor(connecting: Connecting) {
+    this.#with = connecting;
+    void this.#keep();
+  }
+
+  send(message: WorkerToScheduler): void {
+    this.#connection?.send(message);
+  }
+
+  /** Gives up the present connection and makes another. */
+  drop(reason: string): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#lost(connection, reason);
+    connection.close(reason);
+  }
+
+  /** No more connections; what was sent still goes out. */
+  end(reason: string): void {
+    this.#ending.abort(new Error(reason));
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.close(reason);
+  }
+
+  async #keep(): Promise<void> {
+    const { signal } = this.#ending;
+    for (let waitMs = RETRY_FIRST_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RETRY_MOST_MS)) {
+      try {
+        return this.#begin(await this.#with.connect(signal));
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!this.#wasConnected && error instanceof PeError && FINAL_AT_FIRST.has(error.code))
+          return this.#with.onHopeless(error);
+        this.#tell(error);
+      }
+      await sleep(waitMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #begin(connection: SchedulerConnection): void {
+    if (this.#ending.signal.aborted) return connection.close("the worker ends");
+    this.#connection = connection;
+    this.#wasConnected = true;
+    this.#toldMs = -Infinity;
+    connection.onMessages((messages) => {
+      if (connection === this.#connection) this.#with.onMessages(messages);
+    });
+    connection.onClose(({ reason }: End) => this.#lost(connection, reason));
+    this.#with.onConnected(connection);
+  }
+
+  #lost(connection: SchedulerConnection, reason: string): void {
+    if (connection !== this.#connection) return;
+    this.#connection = undefined;
+    this.#with.log({ level: "warn", text: `lost the scheduler at ${connection.remote}: ${reason || "it went away"}` });
+    this.#with.onDisconnected();
+    // The first try comes soon, but those that one restart has cut off do not come at one moment.
+    setTimeout(() => void this.#keep(), RETRY_FIRST_MS * Math.random());
+  }
+
+  #tell(error: unknown): void {
+    if (performance.now() - this.#toldMs < TELL_EVERY_MS) return;
+    this.#toldMs = performance.now();
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#with.log({ level: "warn", text: `${reason}; trying again until it can be reached` });
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * The shell of the worker's core: turns the connection, the threads and the clock into events, and carries out what the
+ * core answers. It knows nothing of processes: `main.ts` and a cluster within one process start it.
+ */
+import { randomUUID } from "node:crypto";
+import type { LogLine } from "../common/log.ts";
+import { packageVersion } from "../common/version.ts";
+import type { PartAccess } from "../data/part-store.ts";
+import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import { Reconnecting, type SchedulerConnection } from "./connecting.ts";
+import { createWorkerCore, type WorkerCore } from "./core/core.ts";
+import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
+import { watchMemory } from "./memory-watch.ts";
+import { createWorkerPool, type WorkerPool } from "./pool.ts";
+
+/** Half of the scheduler's heartbeat: a time limit is noticed within it. */
+const TICK_MS = 250;
+/** Running tasks may end within this time when the memory is full; then their threads are ended. */
+const MEMORY_GRACE_MS = 3000;
+/** Above the limit by this much there is no time for that. */
+const MEMORY_EXCESS = 1.2;
+/** A worker that leaves waits so long for a scheduler that takes its last reports. */
+const FAREWELL_MS = 60_000;
+/** Of the memory limit, what the values of all threads may take: the rest is buffers and the program. */
+const HEAP_SHARE = 0.75;
+
+export interface WorkerOptions {
+  /** One name, one worker; the same after a restart. */
+  readonly name: string;
+  readonly threads: number;
+  /** Called again after each loss. */
+  connect(signal: AbortSignal): Promise<SchedulerConnection>;
+  /** Folders of kinds. */
+  readonly kinds: readonly string[];
+  readonly resources?: readonly { readonly name: string; readonly amount: number }[];
+  /** Of the scheduler's own store of parts. */
+  readonly partAccess?: PartAccess;
+  /** No more work from 80 % of it on; at the limit the worker gives back what it has and ends. */
+  readonly memoryLimitBytes?: number;
+  readonly contentCacheBytesMax?: number;
+  /** Folder for temporary files of tasks. */
+  readonly scratch?: string;
+  readonly log?: (line: LogLine) => void;
+}
+
+/** Why a worker ended. */
+export type WorkerEnd =
+  /** It was asked to, and everything it had was stored or given back. */
+  | { readonly type: "left" }
+  /** The scheduler does not want it, or cannot be spoken to. */
+  | { readonly type: "refused"; readonly code: string; readonly message: string }
+  /** It took more memory than it may: another process should take its place. */
+  | { readonly type: "memory"; readonly message: string }
+  | { readonly type: "closed" };
+
+/** For people and tests. */
+export interface WorkerStatus {
+  readonly name: string;
+  readonly connected: boolean;
+  readonly threads: number;
+  /** Threads with a frame of tasks. */
+  readonly busy: number;
+  /** Tasks that wait for a thread. */
+  readonly waiting: number;
+  /** Tasks in threads, waiting, or with a report that is not stored. */
+  readonly held: number;
+  readonly paused: boolean;
+  readonly leaving: boolean;
+  readonly rssBytes: number;
+}
+
+export interface Worker {
+  readonly ended: Promise<WorkerEnd>;
+  /** Takes no more work, gives back what has not begun, and ends when the rest is stored. */
+  drain(): void;
+  /** Ends at once; what runs is lost. */
+  close(): Promise<void>;
+  status(): WorkerStatus;
+}
+
+/**
+ * Starts a worker. It connects by itself, as often as it takes.
+ *
+ * @throws {PeError} `PE_KIND` naming the file of a kind that cannot be used.
+ * @example
+ * const worker = await startWorker({ name: "a", threads: 2, kinds: [], connect: async () => connection });
+ * await worker.ended;
+ */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { threads, kinds, partAccess, contentCacheBytesMax, memoryLimitBytes, scratch } = options;
+  const pool = createWorkerPool({
+    threads,
+    kinds,
+    ...(partAccess !== undefined && { partAccess }),
+    ...(contentCacheBytesMax !== undefined && { contentCacheBytesMax }),
+    ...(memoryLimitBytes !== undefined && { heapBytesMax: (memoryLimitBytes * HEAP_SHARE) / threads }),
+    ...(scratch !== undefined && { scratch }),
+  });
+  try {
+    return new RunningWorker(options, pool, await pool.listKinds());
+  } catch (error) {
+    await pool.destroy();
+    throw error;
+  }
+}
+
+type RunEffect = Extract<WorkerEffect, { type: "run" }>;
+
+class RunningWorker implements Worker {
+  readonly ended: Promise<WorkerEnd>;
+  #resolveEnded!: (end: WorkerEnd) => void;
+  readonly #options: WorkerOptions;
+  readonly #pool: WorkerPool;
+  readonly #core: WorkerCore;
+  readonly #connection: Reconnecting;
+  /** Ends the thread of a slot. */
+  readonly #kills: (AbortController | undefined)[];
+  readonly #ticking: NodeJS.Timeout;
+  readonly #unwatch: () => void;
+  #farewell: NodeJS.Timeout | undefined;
+  /** Why it ends when it has given back everything. */
+  #lastEnd: WorkerEnd = { type: "left" };
+  #closing: Promise<void> | undefined;
+
+  constructor(options: WorkerOptions, pool: WorkerPool, kinds: readonly { name: string; version: string }[]) {
+    const { name, threads, resources = [], memoryLimitBytes } = options;
+    this.#options = options;
+    this.#pool = pool;
+    this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
+    this.#kills = Array.from({ length: threads }, () => undefined);
+    this.#core = createWorkerCore({
+      protocol: PROTOCOL_VERSION,
+      software: `pe-cluster ${packageVersion()}`,
+      name,
+      instance: randomUUID(),
+      slots: threads,
+      kinds,
+      resources,
+    });
+    this.#ticking = setInterval(() => this.#step({ type: "tick" }), TICK_MS);
+    this.#connection = new Reconnecting({
+      connect: async (signal) => await options.connect(signal),
+      onConnected: ({ remote }) => {
+        this.#log("info", `connected to the scheduler at ${remote} as ${name}`);
+        this.#step({ type: "connected" });
+      },
+      onMessages: (messages) => {
+        for (const message of messages) this.#step({ type: "said", message });
+      },
+      onDisconnected: () => this.#step({ type: "disconnected" }),
+      onHopeless: ({ code, message }) => void this.#end({ type: "refused", code, message }),
+      log: (line) => options.log?.(line),
+    });
+    this.#unwatch =
+      memoryLimitBytes === undefined
+        ? () => undefined
+        : watchMemory({
+            limitBytes: memoryLimitBytes,
+            onMemory: (rssBytes, paused) => this.#onMemory(rssBytes, paused, memoryLimitBytes),
+            onExceeded: (rssBytes) => this.#onMemoryExceeded(rssBytes, memoryLimitBytes),
+          });
+  }
+
+  status(): WorkerStatus {
+    const { connected, slots, line, hands, paused, leaving, rssBytes } = this.#core.state;
+    return {
+      name: this.#options.name,
+      connected,
+      threads: slots.length,
+      busy: slots.filter(({ frame }) => frame.length > 0).length,
+      waiting: line.length,
+      held: hands.size,
+      paused,
+      leaving,
+      rssBytes,
+    };
+  }
+
+  drain(): void {
+    if (this.#closing !== undefined) return;
+    this.#farewell ??= setTimeout(() => this.#leaveUnheard(), FAREWELL_MS);
+    this.#step({ type: "drain" });
+  }
+
+  async close(): Promise<void> {
+    await this.#end({ type: "closed" });
+  }
+
+  /** A scheduler that is gone would keep a leaving worker for ever; whoever runs the tasks again loses only time. */
+  #leaveUnheard(): void {
+    const { connected, slots } = this.#core.state;
+    if (!connected && slots.every(({ frame }) => frame.length === 0)) return void this.#end(this.#lastEnd);
+    this.#farewell = setTimeout(() => this.#leaveUnheard(), FAREWELL_MS);
+  }
+
+  #step(event: WorkerEvent): void {
+    if (this.#closing !== undefined) return;
+    for (const effect of this.#core.step(event, performance.now())) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: WorkerEffect): void {
+    switch (effect.type) {
+      case "send":
+        return this.#connection.send(effect.message);
+      case "run":
+        return void this.#run(effect);
+      case "kill":
+        return this.#kills[effect.slot]?.abort(effect.reason);
+      case "disconnect":
+        return this.#connection.drop(effect.reason);
+      case "left":
+        return void this.#end(this.#lastEnd);
+      case "refused":
+        return void this.#end({ type: "refused", code: effect.code, message: effect.message });
+    }
+  }
+
+  async #run({ slot, ...frame }: RunEffect): Promise<void> {
+    const kill = new AbortController();
+    this.#kills[slot] = kill;
+    const end = await this.#pool.run(frame, (ended) => this.#step({ type: "ended", slot, ...ended }), kill.signal);
+    // The core gives a slot its next frame as soon as the last task of this one was told.
+    if (this.#kills[slot] === kill) this.#kills[slot] = undefined;
+    if (end.type === "died") this.#step({ type: "thread-died", slot, reason: end.reason });
+    // A thread that was to be ended had just ended its frame: the core waits to hear that it is free.
+    else if (kill.signal.aborted) this.#step({ type: "thread-died", slot, reason: String(kill.signal.reason) });
+  }
+
+  #onMemory(rssBytes: number, paused: boolean, limitBytes: number): void {
+    if (paused !== this.#core.state.paused)
+      this.#log(
+        paused ? "warn" : "info",
+        `${paused ? "takes no more work" : "takes work again"}: ${sizes(rssBytes, limitBytes)}`,
+      );
+    this.#step({ type: "memory", rssBytes, paused });
+    if (rssBytes > limitBytes * MEMORY_EXCESS) this.#endThreads(rssBytes, limitBytes);
+  }
+
+  #onMemoryExceeded(rssBytes: number, limitBytes: number): void {
+    const message = `its memory is full: ${sizes(rssBytes, limitBytes)}`;
+    this.#log("error", `${message}; it gives back its tasks and starts anew`);
+    this.#lastEnd = { type: "memory", message };
+    this.drain();
+    setTimeout(() => this.#endThreads(rssBytes, limitBytes), MEMORY_GRACE_MS).unref();
+  }
+
+  /** What runs is to blame for the memory, as far as one can tell. */
+  #endThreads(rssBytes: number, limitBytes: number): void {
+    if (this.#closing !== undefined) return;
+    for (const kill of this.#kills) kill?.abort(`the worker's memory is full: ${sizes(rssBytes, limitBytes)}`);
+  }
+
+  async #end(end: WorkerEnd): Promise<void> {
+    this.#closing ??= this.#close(end);
+    await this.#closing;
+  }
+
+  async #close(end: WorkerEnd): Promise<void> {
+    clearInterval(this.#ticking);
+    clearTimeout(this.#farewell);
+    this.#unwatch();
+    this.#connection.end(end.type === "refused" ? end.message : `the worker ends: ${end.type}`);
+    for (const kill of this.#kills) kill?.abort("the worker ends");
+    await this.#pool.destroy();
+    this.#resolveEnded(end);
+  }
+
+  #log(level: LogLine["level"], text: string): void {
+    this.#options.log?.({ level, text });
+  }
+}
+
+function sizes(rssBytes: number, limitBytes: number): string {
+  const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  return `${mebibytes(rssBytes)} of ${mebibytes(limitBytes)} in use`;
+}
