@@ -1,0 +1,46 @@
+/** What the scheduler and its workers tell of errors, as errors of this process. */
+import { ERROR_CODES, PeError, type ErrorCode, type ErrorRecord } from "../../common/errors.ts";
+import type { SchedulerToClient } from "../../protocol/client-link.ts";
+
+export type ToldError = Extract<SchedulerToClient, { type: "erred" }>;
+
+/** An error of the wire; a code that this version does not know is kept in `details.code`. */
+export function toldError(code: string, message: string): PeError {
+  return isKnown(code) ? new PeError(code, message) : new PeError("PE_TASK_FAILED", message, { details: { code } });
+}
+
+/** What is told of a task's end in an error, without classes: for reports and `--json`. */
+export function taskErrorRecord({ code, message, stack }: ToldError): ErrorRecord {
+  const details = { ...(stack !== "" && { stack }), ...(!isKnown(code) && { code }) };
+  return { code: isKnown(code) ? code : "PE_TASK_FAILED", message, details };
+}
+
+/**
+ * The error that a future is rejected with. Its `details` have the task's key and kind, how often it was tried, the worker
+ * that tried it last, and its story; its `cause` is the error that the worker saw, with the stack there.
+ */
+export function taskError(told: ToldError, key: string, kind: string): PeError {
+  const { code, message, stack, attempts, worker, story } = told;
+  const { details } = taskErrorRecord(told);
+  const cause = new Error(message);
+  cause.name = code;
+  if (stack !== "") cause.stack = stack;
+  return new PeError(isKnown(code) ? code : "PE_TASK_FAILED", `${message} (task ${key}${tried(attempts, worker)})`, {
+    cause,
+    details: { ...details, key, kind, attempts, worker, story },
+  });
+}
+
+function tried(attempts: number, worker: string): string {
+  const times = attempts === 0 ? "" : attempts === 1 ? ", 1 attempt" : `, ${attempts} attempts`;
+  return `${times}${worker === "" ? "" : `, last on worker "${worker}"`}`;
+}
+
+export function cancelledError(key: string, because: string | undefined): PeError {
+  const reason = because ?? "a client asked for it";
+  return new PeError("PE_CANCELLED", `Task ${key} was cancelled: ${reason}`, { details: { key } });
+}
+
+function isKnown(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}

@@ -1,0 +1,234 @@
+/**
+ * The scheduler's real core with memory for a journal, connections in memory, and a worker that runs plain functions: for
+ * tests of clients. It can lose connections, die with what was not durable, and forget its journal.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  clientToScheduler,
+  schedulerToClient,
+  type ClientToScheduler,
+  type SchedulerToClient,
+} from "../../protocol/client-link.ts";
+import type { Connection } from "../../protocol/connection.ts";
+import type { JournalRecord } from "../../protocol/journal-records.ts";
+import { pair } from "../../protocol/memory.ts";
+import { PROTOCOL_VERSION } from "../../protocol/version.ts";
+import { decodeValue, encodeValue } from "../../protocol/values.ts";
+import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
+import { createSchedulerCore, type SchedulerCore } from "../../scheduler/core/core.ts";
+import type { SchedulerEffect, SchedulerEvent } from "../../scheduler/core/events.ts";
+import { PeError } from "../../common/errors.ts";
+import { decodeJobCommon } from "../../tasks/job-common.ts";
+
+export interface SmallContext {
+  readonly common: unknown;
+  readonly index: number;
+  /** Counts from 1. */
+  readonly attempt: number;
+}
+export type SmallKind = (parameters: unknown, context: SmallContext) => unknown;
+
+export interface SmallOptions {
+  readonly kinds: Readonly<Record<string, SmallKind>>;
+  /** Messages pass through bytes. */
+  readonly codec?: boolean;
+  readonly slots?: number;
+}
+
+const TICK_MS = 100;
+
+export class SmallScheduler {
+  readonly #options: SmallOptions;
+  readonly #ticker: NodeJS.Timeout;
+  readonly #clients = new Map<number, Connection<SchedulerToClient, ClientToScheduler>>();
+  /** Tasks that ran, by kind and JSON of the parameters. */
+  readonly runs: string[] = [];
+  records: JournalRecord[] = [];
+  #core: SchedulerCore | undefined;
+  #link = 0;
+  #workerLink = 0;
+  #life = 0;
+  #durable = 0;
+  #isHeld = false;
+  #nowMs = 0;
+  readonly #jobs = new Map<number, Extract<SchedulerToWorker, { type: "job" }>>();
+  readonly #inputs = new Map<string, unknown[]>();
+
+  constructor(options: SmallOptions) {
+    this.#options = options;
+    this.start();
+    this.#ticker = setInterval(() => this.pass(TICK_MS), TICK_MS);
+  }
+
+  get core(): SchedulerCore {
+    return this.#core!;
+  }
+
+  /** What a client calls to connect. */
+  readonly connect = async (): Promise<Connection<ClientToScheduler, SchedulerToClient>> => {
+    await sleep(0);
+    if (this.#core === undefined) throw new PeError("PE_CONNECTION", "Cannot connect: the scheduler is away");
+    const [client, scheduler] = pair({
+      link: { out: clientToScheduler, in: schedulerToClient },
+      codec: this.#options.codec ?? true,
+    });
+    const link = ++this.#link;
+    this.#clients.set(link, scheduler);
+    scheduler.onMessages((messages) => {
+      for (const message of messages) this.#step({ type: "client-said", link, message });
+    });
+    scheduler.onClose(() => {
+      if (this.#clients.delete(link)) this.#step({ type: "client-closed", link });
+    });
+    return client;
+  };
+
+  get connections(): number {
+    return this.#clients.size;
+  }
+
+  /** From now on tasks wait. */
+  holdWork(): void {
+    this.#isHeld = true;
+    this.#step({ type: "worker-closed", link: this.#workerLink });
+  }
+
+  releaseWork(): void {
+    this.#isHeld = false;
+    this.#register();
+  }
+
+  breakConnections(): void {
+    for (const connection of this.#clients.values()) connection.close("the network broke");
+  }
+
+  /** Dies with what is not durable yet. */
+  kill(): void {
+    this.records.length = this.#durable;
+    this.#core = undefined;
+    this.#life++;
+    for (const connection of this.#clients.values()) connection.close("killed");
+    this.#clients.clear();
+  }
+
+  forgetJournal(): void {
+    this.records = [];
+    this.#durable = 0;
+  }
+
+  start(): void {
+    if (this.#core !== undefined) return;
+    const recovered = { records: this.records, sequence: this.records.length };
+    const { core, effects } = createSchedulerCore(recovered, this.#nowMs);
+    this.#core = core;
+    this.#carryOut(effects);
+    if (!this.#isHeld) this.#register();
+  }
+
+  /** Time passes in the core. */
+  pass(ms: number): void {
+    this.#nowMs += ms;
+    if (this.#isHeld) return this.#step({ type: "tick" });
+    const none = new Uint32Array(0);
+    this.#say({ type: "heartbeat", jobs: none, tasks: none, attempts: none, paused: false, rssBytes: 0 });
+    this.#step({ type: "tick" });
+  }
+
+  close(): void {
+    clearInterval(this.#ticker);
+    this.kill();
+  }
+
+  #register(): void {
+    this.#jobs.clear();
+    this.#workerLink = ++this.#link;
+    this.#say({
+      type: "register",
+      protocol: PROTOCOL_VERSION,
+      software: "small",
+      name: "small",
+      instance: `${this.#life}-${Math.random()}`,
+      slots: this.#options.slots ?? 64,
+      kinds: Object.keys(this.#options.kinds).map((name) => ({ name, version: "1" })),
+      resources: [],
+      holds: false,
+    });
+  }
+
+  #say(message: WorkerToScheduler): void {
+    this.#step({ type: "worker-said", link: this.#workerLink, message });
+  }
+
+  #step(event: SchedulerEvent): void {
+    if (this.#core === undefined) return;
+    this.#carryOut(this.#core.step(event, this.#nowMs));
+  }
+
+  #carryOut(effects: readonly SchedulerEffect[]): void {
+    for (const effect of effects)
+      if (effect.type === "journal") this.#journal(effect.record);
+      else if (effect.type === "to-client") this.#clients.get(effect.link)?.send(effect.message);
+      else if (effect.type === "close-client") this.#clients.get(effect.link)?.close(effect.reason);
+      else if (effect.type === "to-worker") this.#workerHears(effect.message);
+  }
+
+  #journal(record: JournalRecord): void {
+    this.records.push(record);
+    const life = this.#life;
+    const sequence = this.records.length;
+    setImmediate(() => {
+      if (life !== this.#life || sequence <= this.#durable) return;
+      this.#durable = this.records.length;
+      this.#step({ type: "durable", sequence: this.#durable });
+    });
+  }
+
+  #workerHears(message: SchedulerToWorker): void {
+    if (message.type === "job") this.#jobs.set(message.job, message);
+    if (message.type === "inputs") this.#keepInputs(message);
+    if (message.type !== "assign") return;
+    const { job, tasks, attempts, ends, parameters } = message;
+    for (const [place, task] of tasks.entries()) {
+      const own = parameters.slice(place === 0 ? 0 : ends[place - 1], ends[place]);
+      void this.#runTask(this.#jobs.get(job)!, task, attempts[place]!, own);
+    }
+  }
+
+  #keepInputs({ job, task, attempt, ends, values }: Extract<SchedulerToWorker, { type: "inputs" }>): void {
+    const name = `${job}/${task}/${attempt}`;
+    const inputs = this.#inputs.get(name) ?? [];
+    for (const [place, end] of ends.entries())
+      inputs.push(decodeValue(values.slice(place === 0 ? 0 : ends[place - 1], end)));
+    this.#inputs.set(name, inputs);
+  }
+
+  async #runTask(
+    { job, kind, common }: Extract<SchedulerToWorker, { type: "job" }>,
+    task: number,
+    attempt: number,
+    bytes: Uint8Array,
+  ): Promise<void> {
+    const life = this.#life;
+    const name = `${job}/${task}/${attempt}`;
+    const { epoch } = this.core.state;
+    const hand = { job, tasks: Uint32Array.of(task), epochs: Uint32Array.of(epoch), attempts: Uint32Array.of(attempt) };
+    const report = (message: WorkerToScheduler): void => {
+      if (life === this.#life) this.#say(message);
+    };
+    await new Promise(setImmediate);
+    try {
+      const parameters = bytes.byteLength === 0 ? undefined : decodeValue(bytes, this.#inputs.get(name));
+      this.runs.push(`${kind} ${JSON.stringify(parameters)}`);
+      const context = { common: decodeJobCommon(common).common, index: task, attempt };
+      const results = encodeValue(await this.#options.kinds[kind]!(parameters, context));
+      report({ type: "done", ...hand, took: Uint32Array.of(100), ends: Uint32Array.of(results.byteLength), results });
+    } catch (error) {
+      const { message, stack = "" } = error as Error;
+      const code = error instanceof PeError ? error.code : "PE_TASK_FAILED";
+      const flags = { died: code === "PE_THREAD_DIED", blameless: false, endsJob: false };
+      report({ type: "failed", job, task, epoch, attempt, code, message, stack, ...flags });
+    } finally {
+      this.#inputs.delete(name);
+    }
+  }
+}
