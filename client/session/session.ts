@@ -93,6 +93,13 @@ export class SchedulerSession {
     await lost;
   }
 
+  /** There is nothing to connect to any more: what waits is rejected with the reason. */
+  fail(reason: PeError): void {
+    const link = this.#link;
+    this.#finish(reason);
+    link?.close(reason.message);
+  }
+
   async #connect(signal: AbortSignal): Promise<SchedulerLink> {
     const connection = await this.#options.connect(signal);
     return await SchedulerLink.greet(connection, this.#options.name);

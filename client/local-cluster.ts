@@ -1,0 +1,116 @@
+/** A scheduler and workers in this process, on connections in memory: the very same cores and threads as in a cluster. */
+import { availableParallelism } from "node:os";
+import { PeError } from "../common/errors.ts";
+import type { LogLine } from "../common/log.ts";
+import { clientToScheduler, schedulerToClient } from "../protocol/client-link.ts";
+import { pair } from "../protocol/memory.ts";
+import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts";
+import { startScheduler, type Scheduler } from "../scheduler/scheduler.ts";
+import { startWorker, type Worker, type WorkerEnd } from "../worker/worker.ts";
+import type { ClientConnection } from "./session/link.ts";
+
+export interface LocalOptions {
+  /** 1 by default: threads cost less than workers. More of them show how tasks spread. */
+  readonly workers?: number;
+  /** Of each worker; by default one a core, shared by the workers. */
+  readonly threads?: number;
+  /** Folders of kinds (docs/kinds.md). */
+  readonly kinds?: readonly string[];
+  /** Folder of the journal, with which jobs survive this process; nothing is kept by default. */
+  readonly journal?: string;
+  /** Folder for temporary files of tasks. */
+  readonly scratch?: string;
+  readonly log?: (line: LogLine) => void;
+}
+
+export interface LocalCluster {
+  connectClient(): ClientConnection;
+  /** Ends all threads, gives the journal back. What was finished is in it. */
+  close(): Promise<void>;
+}
+
+const WORKERS_MAX = 64;
+const THREADS_MAX = 1024;
+
+/**
+ * @param onFailed The disk of the journal failed, or no worker is left: nothing goes on.
+ * @throws {PeError} `PE_PARAMETER`, `PE_KIND`, or why there is no journal.
+ */
+export async function startLocalCluster(
+  options: LocalOptions,
+  onFailed: (error: PeError) => void,
+): Promise<LocalCluster> {
+  const { workers = 1, journal, log } = options;
+  const { threads = Math.max(1, Math.floor(availableParallelism() / workers)) } = options;
+  checkCount("workers", workers, WORKERS_MAX);
+  checkCount("threads", threads, THREADS_MAX);
+  const scheduler = await startScheduler({
+    onFatal: onFailed,
+    ...(journal !== undefined && { journal }),
+    ...(log !== undefined && { log }),
+  });
+  const started = await Promise.allSettled(
+    Array.from({ length: workers }, async (_, place) => await startLocalWorker(scheduler, place, threads, options)),
+  );
+  const running = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  let isClosing = false;
+  const close = async (): Promise<void> => {
+    isClosing = true;
+    await Promise.all(running.map(async (worker) => await worker.close()));
+    await scheduler.close();
+  };
+  const failed = started.find((result) => result.status === "rejected");
+  if (failed !== undefined) {
+    await close();
+    throw failed.reason;
+  }
+  const onWorkerEnded = (end: WorkerEnd): void => {
+    if (!isClosing) onFailed(workerError(end));
+  };
+  for (const worker of running) void worker.ended.then(onWorkerEnded);
+  return {
+    connectClient: () => {
+      const [client, server] = pair({
+        link: { out: clientToScheduler, in: schedulerToClient },
+        names: ["client", "the scheduler of this process"],
+      });
+      scheduler.acceptClient(server);
+      return client;
+    },
+    close,
+  };
+}
+
+async function startLocalWorker(
+  scheduler: Scheduler,
+  place: number,
+  threads: number,
+  { kinds = [], scratch, log }: LocalOptions,
+): Promise<Worker> {
+  const name = `local-${place + 1}`;
+  return await startWorker({
+    name,
+    threads,
+    kinds,
+    ...(scratch !== undefined && { scratch }),
+    ...(log !== undefined && { log }),
+    connect: async () => {
+      const [worker, server] = pair({
+        link: { out: workerToScheduler, in: schedulerToWorker },
+        names: [name, "the scheduler of this process"],
+      });
+      scheduler.acceptWorker(server);
+      return await Promise.resolve(worker);
+    },
+  });
+}
+
+function workerError(end: WorkerEnd): PeError {
+  const reason = "message" in end ? end.message : `it ended (${end.type})`;
+  return new PeError("PE_UNEXPECTED", `Cannot go on without a worker of this process: ${reason}`);
+}
+
+function checkCount(name: string, count: number, max: number): void {
+  if (!Number.isInteger(count) || count < 1 || count > max)
+    throw new PeError("PE_PARAMETER", `Cannot start a cluster with ${count} ${name}: expected 1 to ${max}`);
+}
