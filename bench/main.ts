@@ -9,6 +9,11 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
       "durable records/s of the scheduler's journal, and its replay [--folder DIR] [--seconds N] [--runs N] [--json]",
     run: async (args) => (await import("./journal.ts")).benchJournal(args),
   },
+  "scheduler-load": {
+    about:
+      "the scheduler alone: time and memory a task of a million, with 2 and 1,000 zero workers [--tasks N] [--rounds N] [--json]",
+    run: async (args) => (await import("./scheduler-load.ts")).benchSchedulerLoad(args),
+  },
   "end-to-end": {
     about: "the main job on made shards, one thread and all [--input DIR] [--shards N] [--runs N] [--json]",
     run: async (args) => (await import("./end-to-end.ts")).benchEndToEnd(args),
