@@ -20,12 +20,18 @@ const NAME_LENGTH_MAX = 128;
 export class Client {
   readonly #session: SchedulerSession;
   readonly #kinds: Kinds;
+  readonly #onDrain: () => Promise<void>;
   readonly #onClose: () => Promise<void>;
 
-  private constructor(session: SchedulerSession, kinds: Kinds, onClose: () => Promise<void>) {
+  private constructor(
+    session: SchedulerSession,
+    kinds: Kinds,
+    { drain, close }: { drain(): Promise<void>; close(): Promise<void> },
+  ) {
     this.#session = session;
     this.#kinds = kinds;
-    this.#onClose = onClose;
+    this.#onDrain = drain;
+    this.#onClose = close;
   }
 
   /**
@@ -46,7 +52,7 @@ export class Client {
     });
     session = await SchedulerSession.open({ connect: async () => cluster.connectClient(), name: clientName() });
     if (failure !== undefined) session.fail(failure);
-    return new Client(session, kinds, cluster.close);
+    return new Client(session, kinds, cluster);
   }
 
   /**
@@ -68,6 +74,11 @@ export class Client {
   async status(): Promise<ClusterStatus> {
     const { jobs, workers } = await this.#session.run((link) => link.ask({ type: "status" }));
     return { jobs: jobs.map(({ job: _, ...rest }) => rest), workers };
+  }
+
+  /** Of a local cluster: what runs finishes and is told, nothing new begins. Close it next. */
+  async drain(): Promise<void> {
+    await this.#onDrain();
   }
 
   /** Ends the connection; of a local cluster also its threads. What still waits is rejected with `PE_CLOSED`. */

@@ -25,6 +25,8 @@ export interface LocalOptions {
 
 export interface LocalCluster {
   connectClient(): ClientConnection;
+  /** Tasks under way finish, nothing new begins. */
+  drain(): Promise<void>;
   /** Ends all threads, gives the journal back. What was finished is in it. */
   close(): Promise<void>;
 }
@@ -76,6 +78,11 @@ export async function startLocalCluster(
       });
       scheduler.acceptClient(server);
       return client;
+    },
+    drain: async () => {
+      isClosing = true;
+      for (const worker of running) worker.drain();
+      await Promise.all(running.map(async (worker) => await worker.ended));
     },
     close,
   };
