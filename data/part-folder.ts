@@ -3,7 +3,7 @@
  * a torn or altered part is as good as none.
  */
 import { hash } from "node:crypto";
-import { access, open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -25,9 +25,7 @@ export function folderPartStore(folder: string): PartStore {
     url: pathToFileURL(folder).href,
     put: async (name, bytes, sha256) => {
       const path = partPath(folder, name);
-      await access(folder).catch((error: unknown) => {
-        throw unreachable(folder, error);
-      });
+      await assertFolder(folder);
       await writePiecesDurably(path, [bytes, sha256 ?? digest(bytes)]);
     },
     get: async (name) => await readPart(folder, name),
@@ -43,6 +41,13 @@ async function isThere(path: string): Promise<boolean> {
     if (errnoOf(error) === "ENOENT") return false;
     throw error;
   }
+}
+
+async function assertFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch((error: unknown) => {
+    throw unreachable(folder, error);
+  });
+  if (!found.isDirectory()) throw unreachable(folder, new Error("it is no folder"));
 }
 
 function unreachable(folder: string, error: unknown): PeError {

@@ -20,10 +20,13 @@ export function failureOf(error: unknown, context: string): Failure {
   };
 }
 
+/** What a store says for good; anything else (a full disk, a lost connection) passes, and nobody is to blame. */
+const STORE_REFUSES = new Set<ErrorCode>(["PE_PARTS_UNREACHABLE", "PE_OUTPUT_UNWRITABLE", "PE_ACCESS", "PE_PARAMETER"]);
+
 /** A part was not stored: nothing that the task could help. */
 export function storeFailureOf(error: unknown): Failure {
-  const failure = failureOf(error, "Cannot store a part");
-  return { ...failure, blameless: !failure.endsJob };
+  const endsJob = error instanceof PeError && STORE_REFUSES.has(error.code);
+  return { ...failureOf(error, "Cannot store a part"), blameless: !endsJob, endsJob };
 }
 
 const CAUSES_MAX = 8;

@@ -69,7 +69,7 @@ async function runTask(frame: DeliveredFrame, place: number): Promise<LongEnd> {
   const { kind, partsUrl } = job;
   const task = new TaskInThread(index, job, frame.port);
   try {
-    const parameters = decodeValue(pieceOf(frame.parameters, place), inputsOf(frame, place));
+    const parameters = parametersOf(frame, place);
     const checked =
       kind.schema === undefined ? parameters : parse(kind.schema, parameters, `parameters of a ${kind.name} task`);
     const value = await kind.run(checked, task.context);
@@ -86,6 +86,12 @@ async function runTask(frame: DeliveredFrame, place: number): Promise<LongEnd> {
   } finally {
     task.over();
   }
+}
+
+/** A task of a range has no parameters but its index. */
+function parametersOf(frame: DeliveredFrame, place: number): unknown {
+  const bytes = pieceOf(frame.parameters, place);
+  return bytes.byteLength === 0 ? undefined : decodeValue(bytes, inputsOf(frame, place));
 }
 
 function inputsOf({ inputs }: DeliveredFrame, place: number): unknown[] {

@@ -1,0 +1,66 @@
+/** Frames of tasks of the test kinds, and how they ended. */
+import { afterEach } from "vitest";
+import type * as PoolModule from "../../worker/pool.ts";
+import type { Ended, FrameEnd, PoolOptions, WorkerPool } from "../../worker/pool.ts";
+import { decodeValue, encodeValue } from "../../protocol/values.ts";
+import { encodeJobCommon } from "../../tasks/job-common.ts";
+import { built, TEST_KINDS } from "./built.ts";
+
+const open: WorkerPool[] = [];
+
+afterEach(async () => {
+  for (const pool of open.splice(0)) await pool.destroy();
+});
+
+export async function openPool(options: Partial<PoolOptions> = {}): Promise<WorkerPool> {
+  const { createWorkerPool } = await built<typeof PoolModule>("worker/pool.ts");
+  const pool = createWorkerPool({ threads: 1, kinds: [TEST_KINDS], ...options });
+  open.push(pool);
+  return pool;
+}
+
+export interface FrameOutcome {
+  readonly end: FrameEnd;
+  /** By task, in the order in which they were told. */
+  readonly results: Map<number, unknown>;
+  readonly failures: Map<number, Ended["failed"][number]>;
+  /** Calls that told of ends. */
+  readonly calls: number;
+}
+
+export interface FrameSpec {
+  readonly kind: string;
+  readonly parameters: readonly unknown[];
+  readonly common?: unknown;
+  readonly parts?: string | null;
+  readonly inputs?: readonly (readonly unknown[])[];
+  readonly signal?: AbortSignal;
+  onEnded?(ended: Ended): void;
+}
+
+export async function runFrame(pool: WorkerPool, spec: FrameSpec): Promise<FrameOutcome> {
+  const { kind, parameters, common, parts = null, inputs = [], signal, onEnded } = spec;
+  const results = new Map<number, unknown>();
+  const failures = new Map<number, Ended["failed"][number]>();
+  let calls = 0;
+  const frame = {
+    job: 1,
+    id: "job",
+    kind,
+    common: encodeJobCommon({ parts, common }),
+    tasks: parameters.map((value, task) => ({
+      task,
+      attempt: 1,
+      parameters: value instanceof Uint8Array ? value : encodeValue(value),
+      inputs: (inputs[task] ?? []).map((input) => encodeValue(input)),
+    })),
+  };
+  const tell = (ended: Ended): void => {
+    calls++;
+    for (const { task, result } of ended.done) results.set(task, decodeValue(result));
+    for (const failed of ended.failed) failures.set(failed.task, failed);
+    onEnded?.(ended);
+  };
+  const end = await pool.run(frame, tell, signal);
+  return { end, results, failures, calls };
+}
