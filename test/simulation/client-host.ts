@@ -27,6 +27,8 @@ interface Submission {
 }
 
 const RECONNECT_MS = 300;
+/** Of a job that takes the id of another. */
+const OTHER_KIND = "another";
 
 export class ClientHost {
   readonly #world: World;
@@ -135,7 +137,7 @@ export class ClientHost {
     const { plan } = submission;
     const random = this.#random;
     const some = Uint32Array.from({ length: 1 + random.integer(3) }, () => random.integer(plan.tasks));
-    switch (random.integer(14)) {
+    switch (random.integer(15)) {
       case 0:
         this.#world.meddled.add(plan.place);
         return this.#ask({ type: "cancel", job, tasks: undefined });
@@ -168,12 +170,33 @@ export class ClientHost {
         this.#world.meddled.add(plan.place);
         this.#ask({ type: "cancel", job, tasks: some });
         return this.#ask({ type: "retry", job, tasks: undefined });
+      case 14:
+        return this.#contest(plan);
       case 9:
         this.#ask({ type: "status" });
         return this.#ask({ type: "story", job, task: some[0]! });
       default:
         return this.#malformed(job, plan);
     }
+  }
+
+  /** Claims the id for another job: refused while there is one, but it may have been released a moment ago. */
+  #contest({ id, common }: JobPlan): void {
+    const other = { kind: OTHER_KIND, version: VERSION, common, maxFails: 0, transient: false };
+    this.#ask({ type: "open", id, ...other }, (answer) => {
+      if (answer.type === "opened") return this.#ask({ type: "release", job: answer.job });
+      must(answer.type === "refused" && answer.code === "PE_JOB_CONFLICT", `a contested id is answered ${answer.type}`);
+    });
+  }
+
+  /** Lets go of a job that another client opened under the id while it was free, and left. */
+  #makeRoom({ plan: { id } }: Submission, onFree: () => void): void {
+    this.#ask({ type: "find", id }, (answer) => {
+      must(answer.type === "found", "a find is not answered");
+      if (answer.job === undefined) return onFree();
+      must(answer.job.kind === OTHER_KIND, `job ${id} cannot be opened, although it is the same`);
+      this.#ask({ type: "release", job: answer.job.job }, onFree);
+    });
   }
 
   /** Refused, and nothing changes; that the host checks for every refusal. */
@@ -284,6 +307,8 @@ export class ClientHost {
   #open(submission: Submission, onAppended: () => void): void {
     const { id, kind, common, maxFails, transient, batches } = submission.plan;
     this.#ask({ type: "open", id, kind, version: VERSION, common, maxFails, transient }, (answer) => {
+      if (answer.type === "refused" && answer.code === "PE_JOB_CONFLICT")
+        return this.#makeRoom(submission, () => this.#open(submission, onAppended));
       must(answer.type === "opened", `job ${id} cannot be opened: ${JSON.stringify(answer)}`);
       submission.number = answer.job;
       let left = batches.length;

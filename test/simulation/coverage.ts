@@ -121,6 +121,11 @@ export const TABLES = {
       "suspect/held": "as above",
       "leaving/held": "as above",
       "joining/leaving": "is said after the last of what is held",
+      "joining/heartbeat": "a worker names all it holds in one breath with register",
+      "joining/done": "as above",
+      "joining/failed": "as above",
+      "joining/returned": "as above",
+      "leaving/leaving": "is said once on a connection",
     },
   },
   hands: {
@@ -128,9 +133,6 @@ export const TABLES = {
     rows: HAND_STATES,
     columns: HAND_EVENTS,
     impossible: {
-      "line/assign": "when a task is handed out anew, a drop goes ahead of it",
-      "frame/assign": "as above",
-      "done/assign": "as above",
       "line/stored": "only reports are stored",
       "line/ended": "has not begun",
       "frame/stored": "only reports are stored",
@@ -155,6 +157,10 @@ export type Counts = Record<TableName, Record<string, number>>;
 
 export class Coverage {
   readonly counts: Counts = { tasks: {}, transitions: {}, workers: {}, hands: {} };
+  /** The seed that met a pair first, by `table: row and column`. */
+  readonly firstSeeds: Record<string, number> = {};
+  /** Of the world that is watched now. */
+  seed = 0;
   /** State of each task by lease key, as far as it was told. */
   readonly #states = new Map<number, number>();
   readonly #watched = new WeakSet<SchedulerState>();
@@ -274,8 +280,13 @@ export class Coverage {
   #count(table: TableName, row: string, column: string): void {
     const counts = this.counts[table];
     const name = `${row}/${column}`;
+    if (counts[name] === undefined) this.firstSeeds[pairName(table, row, column)] = this.seed;
     counts[name] = (counts[name] ?? 0) + 1;
   }
+}
+
+function pairName(table: string, row: string, column: string): string {
+  return `${table}: ${row} and ${column}`;
 }
 
 function hasNeeds({ jobs }: SchedulerState, job: number, task: number): boolean {
@@ -299,8 +310,8 @@ export function gapsOf(counts: Counts): { missing: string[]; surprising: string[
       for (const column of table.columns) {
         const isMet = counts[name][`${row}/${column}`] !== undefined;
         const isImpossible = whyImpossible(table, row, column) !== undefined;
-        if (!isMet && !isImpossible) missing.push(`${name}: ${row} and ${column}`);
-        if (isMet && isImpossible) surprising.push(`${name}: ${row} and ${column}`);
+        if (!isMet && !isImpossible) missing.push(pairName(name, row, column));
+        if (isMet && isImpossible) surprising.push(pairName(name, row, column));
       }
   return { missing, surprising };
 }

@@ -123,7 +123,6 @@ export function drawOptions(seed: number, isCalm = false): Options {
     endless: share(0.06),
     huge: often(0.05) ? share(0.05) : 0,
     straggling: share(0.1),
-    unreachable: often(0.15) ? share(0.04) : 0,
     blameless: share(0.1),
     meddling: isCalm ? 0 : share(12),
     graphs: often(0.5),
@@ -131,5 +130,7 @@ export function drawOptions(seed: number, isCalm = false): Options {
     volatile: often(0.2),
     resources: often(0.3),
     pinning: often(0.2),
+    // Whatever comes later is drawn later, so that a seed keeps the rest of its world.
+    unreachable: often(0.15) ? share(0.04) : 0,
   };
 }

@@ -26,11 +26,10 @@ interface Result {
   readonly events: number;
   readonly seconds: number;
   readonly counts: Counts;
+  readonly firstSeeds: Readonly<Record<string, number>>;
   readonly failure: Failure | undefined;
 }
 
-/** Of so many seeds one is watched for coverage, which costs more than the world itself. */
-const COVERAGE_EVERY = 10;
 /** Of so many seeds one is run a second time without faults. */
 const CALM_EVERY = 4;
 
@@ -40,6 +39,7 @@ function runSeed(
   cores: Cores,
   coverage?: Coverage,
 ): { events: number; failure: Failure | undefined } {
+  if (coverage !== undefined) coverage.seed = seed;
   const world = new World(drawOptions(seed, isCalm), cores, coverage && { coverage });
   try {
     world.run();
@@ -64,13 +64,17 @@ function runSeeds(first: number, step: number, stop: number, seconds: number, co
     seed += step
   ) {
     for (const isCalm of seed % CALM_EVERY === 0 ? [false, true] : [false]) {
-      const result = runSeed(seed, isCalm, cores, seed % COVERAGE_EVERY === 0 ? coverage : undefined);
+      const result = runSeed(seed, isCalm, cores, coverage);
       worlds++;
       events += result.events;
       failure ??= result.failure;
     }
   }
-  return { worlds, events, seconds: (performance.now() - startMs) / 1000, counts: coverage.counts, failure };
+  return { worlds, events, seconds: (performance.now() - startMs) / 1000, ...pairsOf(coverage), failure };
+}
+
+function pairsOf({ counts, firstSeeds }: Coverage): Pick<Result, "counts" | "firstSeeds"> {
+  return { counts, firstSeeds };
 }
 
 function replay(seed: number, isCalm: boolean): void {
@@ -117,12 +121,14 @@ async function simulate(first: number, stop: number, seconds: number): Promise<v
   console.log(printCoverage(counts));
   const { missing, surprising } = gapsOf(counts);
   for (const pair of missing) console.log(`not met: ${pair}`);
-  for (const pair of surprising) console.log(`met, although it cannot be: ${pair}`);
+  const firstSeeds: Record<string, number> = Object.assign({}, ...results.map((result) => result.firstSeeds));
+  for (const pair of surprising) console.log(`met, although it cannot be: ${pair} (seed ${firstSeeds[pair]})`);
   const worlds = results.reduce((sum, result) => sum + result.worlds, 0);
   console.log(
     `\n${worlds} worlds from seed ${first}, ${events} core events in ${longest.toFixed(1)} s: ${((events / longest) * 60e-6).toFixed(1)} million a minute`,
   );
   const [failure] = results.flatMap((result) => result.failure ?? []).toSorted((a, b) => a.seed - b.seed);
+  if (surprising.length > 0) process.exitCode = 1;
   if (failure === undefined) return;
   console.log(`\nseed ${failure.seed} failed: ${failure.message}\nreplay it: ${replayCommand(failure)}`);
   process.exitCode = 1;
@@ -150,7 +156,7 @@ async function killMutants(seconds: number): Promise<void> {
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: "string", default: "60" },
+    seconds: { type: "string" },
     seed: { type: "string" },
     seeds: { type: "string" },
     calm: { type: "boolean", default: false },
@@ -161,7 +167,7 @@ const { values } = parseArgs({
     mutant: { type: "string" },
   },
 });
-const seconds = Number(values.seconds);
+const seconds = Number(values.seconds ?? 60);
 if (values.part !== undefined)
   process.send!(runSeeds(Number(values.part), Number(values.step), Number(values.stop), seconds, CORES));
 else if (values.mutant !== undefined)
@@ -173,6 +179,6 @@ else {
   await simulate(
     first ?? 1 + Math.floor(Math.random() * 1e9),
     stop ?? Infinity,
-    values.seeds === undefined ? seconds : Infinity,
+    values.seeds === undefined || values.seconds !== undefined ? seconds : Infinity,
   );
 }

@@ -40,7 +40,8 @@ export class WorkerHost {
   #threads: Thread[] = [];
   #outgoing: WorkerToScheduler[] = [];
   #hasLeft = false;
-  #breaksAtInputs = false;
+  /** The message after which the connection breaks: some wait for the worst moment. */
+  #breaksAfter: "inputs" | "register" | undefined;
   /** What counts as a death of tasks if this process dies before it is heard of again. */
   #atStake: { readonly hit: () => void }[] = [];
   readonly #gpus: number;
@@ -109,13 +110,18 @@ export class WorkerHost {
   /** The network resets the connection. */
   breakConnection(): void {
     if (this.#connection === undefined) return;
-    // Some wait for the worst moment: inputs have come, the hand-out that needs them has not.
-    this.#breaksAtInputs = this.#random.uniform() < 0.5;
-    if (!this.#breaksAtInputs) this.#reset();
+    const draw = this.#random.uniform();
+    // Inputs have come, the hand-out that needs them has not; it is known again, what it holds is not.
+    this.#breaksAfter = draw < 0.35 ? "inputs" : draw < 0.5 ? "register" : undefined;
+    if (this.#breaksAfter === undefined) this.#reset();
+  }
+
+  #breakAfter(message: WorkerToScheduler | SchedulerToWorker | undefined): void {
+    if (message?.type === this.#breaksAfter && this.#breaksAfter !== undefined) this.#reset();
   }
 
   #reset(): void {
-    this.#breaksAtInputs = false;
+    this.#breaksAfter = undefined;
     this.#connection?.reset(this.#world.clock, this.#world.options.delayMs, this.#random.uniform() < 0.7);
   }
 
@@ -229,8 +235,13 @@ export class WorkerHost {
       this.#soon(() => {
         if (this.#connection !== connection) return;
         this.#steps(messages.map((message) => ({ type: "said", message })));
-        if (this.#breaksAtInputs && messages.at(-1)?.type === "inputs") this.#reset();
+        this.#breakAfter(messages.at(-1));
       });
+    const { deliver } = connection.up;
+    connection.up.deliver = (messages) => {
+      deliver?.(messages);
+      if (this.#connection === connection) this.#breakAfter(messages.at(-1));
+    };
     connection.down.onClose = () => this.#soon(() => this.#disconnected(connection));
     this.#soon(() => this.#step({ type: "connected" }));
   }
