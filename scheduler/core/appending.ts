@@ -9,6 +9,7 @@ import { joinKnownKeys } from "./known-keys.ts";
 import { journal, toClient, type SchedulerState } from "./state.ts";
 import { failWhoseNeedsFailed, range, readyWhoseNeedsEnded } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
+import { countBatch, faultOfTotals } from "./totals.ts";
 import { leaseKey } from "./worker-record.ts";
 
 export type Append = MessageOf<typeof clientToScheduler, "append"> & ClientToScheduler;
@@ -39,8 +40,8 @@ function appendJoining(state: SchedulerState, link: number, job: Job, message: A
   const { conflict, joined, rest } = joinKnownKeys(state, job, message);
   if (conflict !== undefined) return refuse(state, link, request, "PE_JOB_CONFLICT", conflict);
   if (rest.count > 0) {
-    const sealed = faultOfRows(job, rest.count);
-    if (sealed !== undefined) return refuseBatch(state, link, request, job, sealed);
+    const tooMany = faultOfRows(job, rest.count) ?? faultOfTotals(state, rest);
+    if (tooMany !== undefined) return refuseBatch(state, link, request, job, tooMany);
     addAndJournal(state, job, rest);
   }
   state.durability.after(() => toClient(state, link, { type: "joined", request, ...joined }));
@@ -102,6 +103,7 @@ export function addBatch(
     isQueued: false,
   };
   job.batches.push(batch);
+  countBatch(state, batch);
   for (const [place, key] of (keys ?? []).entries()) {
     job.keys[start + place] = key;
     state.keys.set(key, leaseKey(job.job, start + place));
@@ -113,7 +115,7 @@ export function addBatch(
 
 /** What is wrong with a batch, if anything. */
 function faultOf(state: SchedulerState, job: Job, message: Append): string | undefined {
-  return faultOfRows(job, message.count) ?? faultOfContent(state, job, message);
+  return faultOfRows(job, message.count) ?? faultOfTotals(state, message) ?? faultOfContent(state, job, message);
 }
 
 function faultOfRows({ sealed, table: { rows } }: Job, count: number): string | undefined {

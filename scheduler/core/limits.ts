@@ -42,6 +42,13 @@ export const JOBS_MAX = 1_000_000;
 /** Numbers of jobs, living and gone: a number of a job and one of a task make one exact number. */
 export const JOB_NUMBER_MAX = 2 ** 29 - 1;
 export const WORKERS_MAX = 4096;
+/** Of all jobs together. A task without key, parameters and needs costs some 25 bytes. */
+export const TASKS_MAX = 50_000_000;
+/** A Map holds no more than 2^24. */
+export const KEYS_MAX = 10_000_000;
+export const NEEDS_MAX = 50_000_000;
+/** Of parameters and results. */
+export const HELD_BYTES_MAX = 4 * 2 ** 30;
 /** Transitions remembered for stories, all tasks together. */
 export const STORY_RING = 65_536;
 export const STORY_LINES_MAX = 32;

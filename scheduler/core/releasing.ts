@@ -3,6 +3,7 @@ import { forgetEdges } from "./graph.ts";
 import type { Job, Needs } from "./job.ts";
 import { journal, leaveSuspects, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
+import { uncountJob } from "./totals.ts";
 import { cancelUnended, range, tellCancelledAll } from "./transitions.ts";
 import { splitKey } from "./worker-record.ts";
 
@@ -39,6 +40,7 @@ export function release(state: SchedulerState, job: Job): void {
 
 export function forget(state: SchedulerState, job: Job): void {
   state.jobs.delete(job.job);
+  uncountJob(state, job);
   state.jobsById.delete(job.id);
   state.abandoned.delete(job);
   for (const key of job.keys) if (key !== undefined) state.keys.delete(key);

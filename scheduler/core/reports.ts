@@ -3,7 +3,7 @@ import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { keyOf, type Job } from "./job.ts";
 import { held, register } from "./joining.ts";
-import { REST_MS, REST_MS_MAX, RESULT_BYTES_MAX } from "./limits.ts";
+import { HELD_BYTES_MAX, REST_MS, REST_MS_MAX, RESULT_BYTES_MAX } from "./limits.ts";
 import { balance } from "./balance.ts";
 import { endLease, leaseOf, tellDrop } from "./leases.ts";
 import { journal, toWorker, type SchedulerState } from "./state.ts";
@@ -12,6 +12,7 @@ import { settle } from "./graph.ts";
 import { fail, finish, requeue, tellEnd } from "./transitions.ts";
 import { tellFinished } from "./watching.ts";
 import { TASK } from "./task-state.ts";
+import { isFull } from "./totals.ts";
 import { leaseKey, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 type Report<Name extends WorkerToScheduler["type"]> = MessageOf<typeof workerToScheduler, Name>;
@@ -78,7 +79,7 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
       continue;
     }
     endLease(state, worker, lease);
-    if (result.byteLength > RESULT_BYTES_MAX) {
+    if (result.byteLength > RESULT_BYTES_MAX || isFull(state, result.byteLength)) {
       isVolatile = false;
       failForSize(state, lease, result.byteLength, worker);
       continue;
@@ -104,7 +105,11 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
 }
 
 function failForSize(state: SchedulerState, { job, task }: Lease, bytes: number, worker: WorkerRecord): void {
-  const message = `Task ${keyOf(job, task)} gave a result of ${bytes} bytes, more than ${RESULT_BYTES_MAX}: store it as a part`;
+  const what = `Task ${keyOf(job, task)} gave a result of ${bytes} bytes`;
+  const message =
+    bytes > RESULT_BYTES_MAX
+      ? `${what}, more than ${RESULT_BYTES_MAX}: store it as a part`
+      : `${what}, and the scheduler holds ${state.totals.bytes} of at most ${HELD_BYTES_MAX}: release jobs that are done with`;
   const attempts = job.table.fails(task) + 1;
   fail(
     state,

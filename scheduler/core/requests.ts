@@ -9,6 +9,7 @@ import { countNeeds } from "./graph.ts";
 import { batchOf, createJob, type Job } from "./job.ts";
 import { equal } from "./known-keys.ts";
 import { JOB_NUMBER_MAX, JOBS_MAX } from "./limits.ts";
+import { hindranceOfJob, hindranceOfTask } from "./hindrance.ts";
 import { isNeeded, release } from "./releasing.ts";
 import { journal, makeReady, move, toClient, type SchedulerState } from "./state.ts";
 import { cancel, countsOf, failWhoseNeedsFailed, range, tellEnd } from "./transitions.ts";
@@ -64,7 +65,7 @@ const HANDLERS: Handlers = {
   },
   find: (state, link, { request, id }) => {
     const job = state.jobsById.get(id);
-    const found = job && { job: statusOf(job), common: job.common };
+    const found = job && { job: statusOf(state, job), common: job.common };
     // What it says is told when it is durable.
     state.durability.after(() => toClient(state, link, { type: "found", request, ...found }));
   },
@@ -76,9 +77,11 @@ const HANDLERS: Handlers = {
   },
 };
 
-/** Its transitions, and what they do not tell: why the scheduler cancelled it. */
+/** Its transitions, and what they do not tell: why it waits, or why the scheduler cancelled it. */
 function storyOf(state: SchedulerState, job: Job, task: number): string[] {
   const lines = state.story.of(job.job, task);
+  const hindrance = hindranceOfTask(state, job, task);
+  if (hindrance !== undefined) lines.push(fitting(`waits: ${hindrance}`, STORY_LINE_LENGTH_MAX));
   if (job.because !== undefined && job.table.state(task) === TASK.cancelled)
     lines.push(fitting(`cancelled with its job: ${job.because}`, STORY_LINE_LENGTH_MAX));
   return lines;
@@ -195,7 +198,7 @@ function tellStatus(state: SchedulerState, link: number, request: number): void 
   toClient(state, link, {
     type: "statusIs",
     request,
-    jobs: [...state.jobs.values()].slice(-STATUS_JOBS_MAX).map(statusOf),
+    jobs: [...state.jobs.values()].slice(-STATUS_JOBS_MAX).map((job) => statusOf(state, job)),
     workers: [...state.workers.values()]
       .slice(0, STATUS_WORKERS_MAX)
       .map(({ name, slots, state: now, leases, finished, rssBytes }) => ({
@@ -212,8 +215,18 @@ function tellStatus(state: SchedulerState, link: number, request: number): void 
 const STATUS_JOBS_MAX = 1000;
 const STATUS_WORKERS_MAX = 1024;
 
-function statusOf(job: Job) {
+function statusOf(state: SchedulerState, job: Job) {
   const { job: number, id, kind, version, table, sealed, because } = job;
-  const told = because !== undefined && { because };
-  return { job: number, id, kind, version, tasks: table.rows, sealed, counts: countsOf(job), ...told };
+  const waits = hindranceOfJob(state, job);
+  return {
+    job: number,
+    id,
+    kind,
+    version,
+    tasks: table.rows,
+    sealed,
+    counts: countsOf(job),
+    ...(because !== undefined && { because }),
+    ...(waits !== undefined && { waits }),
+  };
 }

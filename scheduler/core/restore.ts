@@ -12,6 +12,7 @@ import { leaveSuspects, makeReady, move, type HandOutName, type SchedulerState }
 import { addAccusation, removeAccusation, spend } from "./suspects.ts";
 import { failWhoseNeedsFailed, forgetAccusations, range, readyWhoseNeedsEnded } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
+import { keepResult } from "./totals.ts";
 import { leaseKey } from "./worker-record.ts";
 
 type Replay = {
@@ -35,7 +36,7 @@ const REPLAY: Replay = {
     for (const [place, task] of tasks.entries()) {
       run(state, job, task);
       move(state, job, task, TASK.finished);
-      job.table.setResult(task, results.subarray(place === 0 ? 0 : ends[place - 1], ends[place]));
+      keepResult(state, job, task, results.subarray(place === 0 ? 0 : ends[place - 1], ends[place]));
       forgetAccusations(state, job, task);
       state.spent.delete(leaseKey(number, task));
       settle(state, job, task);

@@ -13,6 +13,7 @@ import { StoryRing } from "./story.ts";
 import { SuspectLine } from "./suspect-line.ts";
 import type { TaskState } from "./task-state.ts";
 import { TASK } from "./task-state.ts";
+import type { Totals } from "./totals.ts";
 import { leaseKey, type WorkerRecord } from "./worker-record.ts";
 
 export interface ClientRecord {
@@ -78,6 +79,7 @@ export interface SchedulerState {
   readonly story: StoryRing;
   readonly durability: Durability;
   readonly counters: Counters;
+  readonly totals: Totals;
   /** Before this nothing is handed out: workers of the life before may re-join with what they run. */
   dispatchFromMs: number;
   /** The last tick: a long gap means that the scheduler itself stood still. */
@@ -109,6 +111,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     story: new StoryRing(),
     durability: new Durability(sequence),
     counters: { droppedReports: 0, handedOut: 0, finished: 0 },
+    totals: { tasks: 0, needs: 0, bytes: 0 },
     dispatchFromMs: nowMs,
     tickedMs: nowMs,
     nowMs,

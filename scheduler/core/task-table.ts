@@ -26,6 +26,7 @@ export class TaskTable {
   #resultPlace = new Float64Array(0);
   #resultBytes = new Uint32Array(0);
   #results = new BytesArena();
+  #resultsBytes = 0;
   /** Unfinished needs of each task; empty until a task has one. */
   #waitsFor = new Uint32Array(0);
   /** First of the linked edges to tasks that need this one, or -1. */
@@ -113,6 +114,12 @@ export class TaskTable {
     }
     this.#resultPlace[task] = this.#results.put(bytes);
     this.#resultBytes[task] = bytes.byteLength;
+    this.#resultsBytes += bytes.byteLength;
+  }
+
+  /** Of all results together. */
+  get resultsBytes(): number {
+    return this.#resultsBytes;
   }
 
   /** Of a finished task; shared memory. */

@@ -7,12 +7,13 @@ import { lostNeed, waitingFor } from "./graph.ts";
 import { dropHandOut } from "./leases.ts";
 import { journal, makeReady, move, toClient, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
+import { keepResult } from "./totals.ts";
 import { leaseKey } from "./worker-record.ts";
 
 /** processing -> finished. The caller journals and tells. */
 export function finish(state: SchedulerState, job: Job, task: number, result: Uint8Array, worker: number): void {
   move(state, job, task, TASK.finished, worker);
-  job.table.setResult(task, result);
+  keepResult(state, job, task, result);
   forgetAccusations(state, job, task);
   if (state.spent.size > 0) state.spent.delete(leaseKey(job.job, task));
   state.counters.finished++;

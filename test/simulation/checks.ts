@@ -229,14 +229,16 @@ export class LocalChecks {
     const state = this.#state;
     if (event.type === "tick") this.#checkSilence();
     if (this.#endedJob !== undefined) this.#checkEndedJob(this.#endedJob);
-    let processing = 0;
+    let [processing, tasks] = [0, 0];
     for (const { table } of state.jobs.values()) {
       const { counts } = table;
       let sum = 0;
       for (let place = 0; place < counts.length; place++) sum += counts[place]!;
       must(sum === table.rows, `${sum} tasks are counted of ${table.rows}`);
       processing += counts[TASK.processing]!;
+      tasks += table.rows;
     }
+    must(tasks === state.totals.tasks, `${tasks} tasks are there, ${state.totals.tasks} in total`);
     for (const worker of state.workers.values()) {
       processing -= worker.leases.size;
       if (worker.taken.size === 0) continue;

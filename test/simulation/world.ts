@@ -423,6 +423,7 @@ export class World {
       spent: state.spent.size,
       abandoned: state.abandoned.size,
       edges: state.edges.count,
+      ...state.totals,
       batches: state.queue.isEmpty ? 0 : 1,
       leases: [...state.workers.values()].reduce((sum, { leases }) => sum + leases.size, 0),
       toldJobs: [...state.workers.values()].reduce((sum, { jobs }) => sum + jobs.size, 0),

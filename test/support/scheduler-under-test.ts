@@ -191,9 +191,18 @@ export class SchedulerUnderTest {
       holds?: boolean;
       protocol?: number;
       kinds?: string[];
+      version?: string;
     } = {},
   ): number {
-    const { slots = 1, gpus = 0, instance = name, holds = false, protocol = PROTOCOL_VERSION, kinds = ["k"] } = more;
+    const {
+      slots = 1,
+      gpus = 0,
+      instance = name,
+      holds = false,
+      protocol = PROTOCOL_VERSION,
+      kinds = ["k"],
+      version = "1",
+    } = more;
     const link = ++this.#link;
     this.say(link, {
       type: "register",
@@ -202,7 +211,7 @@ export class SchedulerUnderTest {
       name,
       instance,
       slots,
-      kinds: kinds.map((kind) => ({ name: kind, version: "1" })),
+      kinds: kinds.map((kind) => ({ name: kind, version })),
       resources: gpus > 0 ? [{ name: "gpu", amount: gpus }] : [],
       holds,
     });
