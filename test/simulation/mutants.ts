@@ -299,6 +299,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "job.because = undefined;",
   },
   {
+    name: "what a released job held counts for ever",
+    file: "scheduler/core/releasing.ts",
+    find: "uncountJob(state, job);",
+    replace: "",
+  },
+  {
     name: "the worker returns tasks without a word",
     file: "worker/core/core.ts",
     find: "for (const hand of back) state.hands.delete(handKey(hand.job.job, hand.task));",
