@@ -97,6 +97,10 @@ export const ERROR_CODES = {
     exit: EXIT.unavailable,
     about: "The scheduler cannot be reached, or takes no more connections.",
   },
+  PE_ADDRESS: {
+    exit: EXIT.unavailable,
+    about: "A scheduler cannot listen on its address: the port is taken, or the address is not of this machine.",
+  },
   PE_ACCESS: {
     exit: EXIT.noPermission,
     about: "The scheduler refused the token, or its certificate is not the one of the access file.",

@@ -109,7 +109,7 @@ function opened(socket: WebSocket, url: string): Promise<void> {
 }
 
 function connectError(url: string, error: NodeJS.ErrnoException): PeError {
-  const isCertificate = /CERT|SELF_SIGNED|ISSUER|TLS|SSL/.test(error.code ?? "");
+  const isCertificate = /CERT|SELF_SIGNED|ISSUER|VERIFY|SIGNATURE|TLS|SSL/.test(error.code ?? "");
   const reason = isCertificate
     ? `its certificate is not trusted (${error.code}); use the access file of this scheduler`
     : `${error.code ?? error.message}; is a scheduler running there?`;

@@ -28,15 +28,13 @@ export function tlsFiles(accessFile: string): { cert: string; key: string } {
 }
 
 /**
- * The access file of a scheduler that has no TLS, made when it is not there. The address in it follows the scheduler;
- * tokens stay.
+ * The access file of a scheduler without an authority of its own, made when it is not there. The address in it follows the
+ * scheduler; tokens stay.
  *
  * @throws {PeError} `PE_ACCESS`, `PE_OUTPUT_UNWRITABLE`, `PE_DISK_FULL`
  */
-export async function keepPlainAccess(path: string, url: string): Promise<Required<Omit<Access, "ca">>> {
+export async function keepAccess(path: string, url: string): Promise<Required<Omit<Access, "ca">>> {
   const known = await readAccessFile(path);
-  if (known?.ca !== undefined)
-    throw new PeError("PE_ACCESS", `Cannot use the access file "${path}": it is for TLS, and this scheduler has none`);
   const { clientToken = newToken(), workerToken = newToken() } = known ?? {};
   const access = { url, clientToken, workerToken };
   if (JSON.stringify(known) !== JSON.stringify(access)) await writeAccess(path, access);

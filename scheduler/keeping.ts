@@ -3,6 +3,7 @@
  * of them all are durable.
  */
 import { asPeError, PeError } from "../common/errors.ts";
+import { asWriteError } from "../data/durable.ts";
 import type { JournalRecord } from "../protocol/journal-records.ts";
 import { openJournal, type Journal, type JournalOptions, type JournalStatus } from "./journal/journal.ts";
 import { decodeRecords, encodeRecord, JOURNAL_VERSION, packSnapshot, unpackSnapshot } from "./records.ts";
@@ -85,13 +86,16 @@ export type KeepingOptions = KeepingEvents &
 export async function keepInJournal(folder: string, options: KeepingOptions): Promise<Keeping> {
   const sequences = new Sequences();
   const { files, retryMs, snapshotAfterBytes = SNAPSHOT_AFTER_BYTES } = options;
-  const { journal, recovered } = await openJournal(folder, {
+  const opening = openJournal(folder, {
     ...(files !== undefined && { files }),
     ...(retryMs !== undefined && { retryMs }),
     content: JOURNAL_VERSION,
     onDurable: (durable) => options.onDurable(sequences.ofCore(durable)),
     onStatus: options.onStatus,
     onFatal: (error) => options.onFatal(failed(folder, error)),
+  });
+  const { journal, recovered } = await opening.catch((error: unknown) => {
+    throw asWriteError(error, folder);
   });
   const snapshot = recovered.snapshot?.bytes ?? new Uint8Array(0);
   const tail: Uint8Array[] = [];

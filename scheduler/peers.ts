@@ -4,7 +4,7 @@ import type { ClientToScheduler, SchedulerToClient } from "../protocol/client-li
 import type { Connection } from "../protocol/connection.ts";
 import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-link.ts";
 import type { SchedulerEvent } from "./core/events.ts";
-import { createOutbox, type Outbox } from "./outbox.ts";
+import { createOutbox, type Outbox } from "../protocol/outbox.ts";
 
 export type Role = "worker" | "client";
 

@@ -23,6 +23,8 @@ export interface SchedulerOptions {
   readonly log?: (line: LogLine) => void;
   /** The disk failed or an invariant broke: nothing is done any more, and the process should end. Called at most once. */
   readonly onFatal: (error: PeError) => void;
+  /** Where no worker outlives the scheduler: 0 hands out at once after a restart what was handed out before. */
+  readonly graceMs?: number;
   /** For tests. */
   readonly keeping?: Partial<Pick<KeepingOptions, "files" | "retryMs" | "snapshotAfterBytes">>;
 }
@@ -90,13 +92,18 @@ class RunningScheduler implements Scheduler {
   #closed: Promise<void> | undefined;
   #whenSettled: (() => void) | undefined;
 
-  constructor({ log = () => undefined, onFatal, journal }: SchedulerOptions, keeping: Keeping) {
+  constructor({ log = () => undefined, onFatal, journal, graceMs }: SchedulerOptions, keeping: Keeping) {
     this.#log = log;
     this.#onFatal = onFatal;
     this.#keeping = keeping;
     this.#peers = new Peers((event) => this.#enter(event), log);
     const { core, effects } = createSchedulerCore(
-      { records: keeping.recover(), sequence: keeping.sequence, epochMin: Math.floor(Date.now() / 1000) },
+      {
+        records: keeping.recover(),
+        sequence: keeping.sequence,
+        epochMin: Math.floor(Date.now() / 1000),
+        ...(graceMs !== undefined && { graceMs }),
+      },
       this.#startMs,
     );
     this.#core = core;

@@ -33,6 +33,8 @@ export interface Recovered {
    * journals apart, so that a worker's report to one is never taken for a hand-out of the other.
    */
   readonly epochMin?: number;
+  /** How long workers of the life before have to come back before their tasks are handed out again. */
+  readonly graceMs?: number;
 }
 
 /**
@@ -41,10 +43,11 @@ export interface Recovered {
  * @returns The core and the effects that begin this life: its epoch is journaled before anything else.
  */
 export function createSchedulerCore(
-  { records, sequence, epochMin = 1 }: Recovered,
+  { records, sequence, epochMin = 1, graceMs = RECOVERY_GRACE_MS }: Recovered,
   nowMs: number,
 ): { core: SchedulerCore; effects: readonly SchedulerEffect[] } {
   const state = recover(records, sequence, nowMs);
+  if (isRestart(state)) state.dispatchFromMs = nowMs + graceMs;
   state.epoch = Math.max(state.epoch + 1, epochMin);
   journal(state, { type: "epoch", epoch: state.epoch });
   complete(state);
@@ -61,11 +64,12 @@ export function createSchedulerCore(
 function recover(records: Iterable<JournalRecord>, sequence: number, nowMs: number): SchedulerState {
   const state = createState(sequence, nowMs);
   for (const record of records) replay(state, record);
-  const isRestart = [...state.jobs.values()].some(
-    ({ table }) => table.counts[TASK.queued]! + table.counts[TASK.waiting]! > 0,
-  );
-  if (isRestart) state.dispatchFromMs = nowMs + RECOVERY_GRACE_MS;
   return state;
+}
+
+/** Whether workers may be at tasks of a life before. */
+function isRestart({ jobs }: SchedulerState): boolean {
+  return [...jobs.values()].some(({ table }) => table.counts[TASK.queued]! + table.counts[TASK.waiting]! > 0);
 }
 
 function step(state: SchedulerState, event: SchedulerEvent, nowMs: number): readonly SchedulerEffect[] {

@@ -1,5 +1,6 @@
 /** The real core of a worker on any connection, with a function in place of threads. */
 import type { Connection, End } from "../../protocol/connection.ts";
+import { createOutbox, type Outbox } from "../../protocol/outbox.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { createWorkerCore, type WorkerCore } from "../../worker/core/core.ts";
@@ -24,6 +25,7 @@ export class RawWorker {
   refused: string | undefined;
   end: End | undefined;
   #connection: Link | undefined;
+  #outbox: Outbox<WorkerToScheduler> | undefined;
   readonly #run: NonNullable<RawWorkerOptions["run"]>;
   readonly #ticking: NodeJS.Timeout;
   /** Begun and not finished. */
@@ -46,11 +48,20 @@ export class RawWorker {
 
   connect(connection: Link): this {
     this.#connection = connection;
+    this.#outbox = createOutbox(connection, {
+      nowMs: () => performance.now(),
+      onStalled: (reason) => connection.close(reason),
+      onError: (error) => {
+        throw error;
+      },
+    });
     this.end = undefined;
     connection.onMessages((messages) => {
       for (const message of messages) this.#step({ type: "said", message });
     });
+    const outbox = this.#outbox;
     connection.onClose((end) => {
+      outbox.close();
       this.end = end;
       if (this.#connection !== connection) return;
       this.#connection = undefined;
@@ -79,7 +90,7 @@ export class RawWorker {
   }
 
   #carryOut(effect: WorkerEffect): void {
-    if (effect.type === "send") this.#connection?.send(effect.message);
+    if (effect.type === "send") this.#outbox?.send(effect.message);
     else if (effect.type === "refused") this.refused = effect.message;
     else if (effect.type === "disconnect") this.#connection?.close(effect.reason);
     else if (effect.type === "run")

@@ -5,7 +5,7 @@
  * results to a client that has just come. So what would be too much waits here, and goes on as the connection empties. A
  * side that takes nothing for a while does not read.
  */
-import type { Connection } from "../protocol/connection.ts";
+import type { Connection } from "./connection.ts";
 
 /** What a connection holds before the rest waits here; enough that the other side never waits for it. */
 export const SENDING_BYTES_GOOD = 4 << 20;
