@@ -3,9 +3,15 @@ import { hostname } from "node:os";
 import { PeError } from "../common/errors.ts";
 import type { SchedulerToClient } from "../protocol/client-link.ts";
 import { createKinds, type Kinds } from "../tasks/registry.ts";
+import { Future } from "./futures/future.ts";
+import { asCompleted, gather } from "./futures/gathering.ts";
+import { LooseTasks } from "./futures/loose-tasks.ts";
 import { findJob, openJob, type ClusterJob, type JobDescription } from "./cluster-job.ts";
 import { startLocalCluster, type LocalOptions } from "./local-cluster.ts";
+import { connectClient } from "./session/connect.ts";
+import type { ClientConnection } from "./session/link.ts";
 import { SchedulerSession } from "./session/session.ts";
+import type { TaskOptions } from "./task-options.ts";
 
 type StatusMessage = Extract<SchedulerToClient, { type: "statusIs" }>;
 
@@ -15,6 +21,21 @@ export interface ClusterStatus {
   readonly workers: StatusMessage["workers"];
 }
 
+export interface ConnectOptions {
+  /** Of the scheduler; by default what `PE_ACCESS_FILE` names, else what a scheduler on this machine wrote. */
+  readonly accessFile?: string | undefined;
+  /** In place of an access file; then an address is needed too. */
+  readonly token?: string | undefined;
+  /** Certificates (PEM) that alone are trusted. */
+  readonly ca?: string | undefined;
+  /** Folders of kinds, the same files as the workers have: their hash is part of the version. */
+  readonly kinds?: readonly string[] | undefined;
+  /** Of this client, for status pages and logs. */
+  readonly name?: string | undefined;
+  /** Gives up the first connection; those that follow are made until `close`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 const NAME_LENGTH_MAX = 128;
 
 export class Client {
@@ -22,16 +43,35 @@ export class Client {
   readonly #kinds: Kinds;
   readonly #onDrain: () => Promise<void>;
   readonly #onClose: () => Promise<void>;
+  readonly #tasks: LooseTasks;
 
   private constructor(
     session: SchedulerSession,
     kinds: Kinds,
-    { drain, close }: { drain(): Promise<void>; close(): Promise<void> },
+    { drain, close }: { readonly drain: () => Promise<void>; readonly close: () => Promise<void> },
   ) {
     this.#session = session;
     this.#kinds = kinds;
     this.#onDrain = drain;
     this.#onClose = close;
+    this.#tasks = new LooseTasks(session, (kind, version) => this.#versionOf(kind, version));
+  }
+
+  /**
+   * Connects to a scheduler. A connection that is lost is made again, for ever: futures and jobs keep waiting.
+   *
+   * @param url `ws://host:8786` or `wss://host:8786`; by default that of the access file.
+   * @throws {PeError} `PE_CONNECTION` when nobody answers, `PE_ACCESS`, `PE_VERSION`, `PE_KIND`
+   * @example
+   * await using client = await Client.connect("ws://127.0.0.1:8786");
+   */
+  static async connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
+    const { kinds: folders = [], name = clientName(), signal } = options;
+    const kinds = await createKinds({ folders });
+    const connect = async (trying: AbortSignal): Promise<ClientConnection> => await connectClient(url, options, trying);
+    const session = await SchedulerSession.open({ connect, name: name.slice(0, NAME_LENGTH_MAX) }, signal);
+    const nothing = async (): Promise<void> => undefined;
+    return new Client(session, kinds, { drain: nothing, close: nothing });
   }
 
   /**
@@ -44,15 +84,53 @@ export class Client {
    */
   static async local(options: LocalOptions = {}): Promise<Client> {
     const kinds = await createKinds({ folders: options.kinds ?? [] });
-    let session: SchedulerSession | undefined;
-    let failure: PeError | undefined;
-    const cluster = await startLocalCluster(options, (error) => {
-      failure ??= error;
-      session?.fail(error);
-    });
-    session = await SchedulerSession.open({ connect: async () => cluster.connectClient(), name: clientName() });
-    if (failure !== undefined) session.fail(failure);
+    const cluster = await startLocalCluster(options);
+    const session = await SchedulerSession.open({ connect: async () => cluster.connectClient(), name: clientName() });
+    void cluster.failed.then((error) => session.fail(error));
     return new Client(session, kinds, cluster);
+  }
+
+  /**
+   * One task. Futures among its parameters, at any depth, stand for their results. It is sent at the end of this turn of the
+   * event loop, with all that is submitted until then.
+   *
+   * @throws {PeError} `PE_KIND` when this client does not know the kind; `PE_PARAMETER` when parameters cannot travel;
+   * `PE_JOB_CONFLICT` when the key is known with other parameters; `PE_LIMIT`.
+   * @example
+   * const sum = client.submit("add", [client.submit("square", 3), client.submit("square", 4)]);
+   * console.log(await sum.result()); // 25
+   */
+  submit<Result = unknown>(kind: string, parameters?: unknown, options?: TaskOptions): Future<Result> {
+    return this.#tasks.submit(kind, parameters, options) as Future<Result>;
+  }
+
+  /** One task for each of the parameters; all have the same options. */
+  map<Result = unknown>(kind: string, parameters: Iterable<unknown>, options?: TaskOptions): Future<Result>[] {
+    return this.#tasks.map(kind, parameters, options) as Future<Result>[];
+  }
+
+  /**
+   * Results in the order of the futures.
+   *
+   * @throws {PeError} As soon as one has failed or was cancelled: why. The others go on.
+   */
+  async gather<Result = unknown>(futures: Iterable<Future<Result>>): Promise<Result[]> {
+    return (await gather([...futures])) as Result[];
+  }
+
+  /** Futures in the order in which they end, whichever way. */
+  asCompleted<Result = unknown>(futures: Iterable<Future<Result>>): AsyncIterable<Future<Result>> {
+    return asCompleted([...futures]);
+  }
+
+  /** Asks for tasks to be cancelled; those that have ended stay as they are, those that need them fail. */
+  cancel(futures: Iterable<Future> | Future): void {
+    this.#tasks.cancel(listOf(futures));
+  }
+
+  /** Runs failed and cancelled tasks again, and those they need that failed or were cancelled. */
+  retry(futures: Iterable<Future> | Future): void {
+    this.#tasks.retry(listOf(futures));
   }
 
   /**
@@ -71,6 +149,15 @@ export class Client {
     return await findJob(this.#session, id);
   }
 
+  /** Last transitions of a task, oldest first: of a future, or of a task of a job. @throws {PeError} `PE_JOB_UNKNOWN` */
+  async story(task: Future | { readonly job: string; readonly index: number }): Promise<string[]> {
+    if (task instanceof Future) return await task.story();
+    const job = await this.findJob(task.job);
+    if (job === undefined)
+      throw new PeError("PE_JOB_UNKNOWN", `Cannot tell the story of a task of job "${task.job}": there is no such job`);
+    return await job.story(task.index);
+  }
+
   async status(): Promise<ClusterStatus> {
     const { jobs, workers } = await this.#session.run((link) => link.ask({ type: "status" }));
     return { jobs: jobs.map(({ job: _, ...rest }) => rest), workers };
@@ -83,6 +170,7 @@ export class Client {
 
   /** Ends the connection; of a local cluster also its threads. What still waits is rejected with `PE_CLOSED`. */
   async close(): Promise<void> {
+    this.#tasks.abandon();
     await this.#session.close();
     await this.#onClose();
   }
@@ -103,6 +191,10 @@ export class Client {
       `Cannot submit tasks of kind "${kind}": this client knows ${known}; give it the folder of the kind (kinds), or the version that workers have`,
     );
   }
+}
+
+function listOf(futures: Iterable<Future> | Future): Future[] {
+  return futures instanceof Future ? [futures] : [...futures];
 }
 
 function clientName(): string {

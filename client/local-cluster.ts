@@ -25,29 +25,29 @@ export interface LocalOptions {
 
 export interface LocalCluster {
   connectClient(): ClientConnection;
+  /** Resolves when the disk of the journal failed or a worker is gone: nothing goes on. */
+  readonly failed: Promise<PeError>;
   /** Tasks under way finish, nothing new begins. */
-  drain(): Promise<void>;
+  readonly drain: () => Promise<void>;
   /** Ends all threads, gives the journal back. What was finished is in it. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const WORKERS_MAX = 64;
 const THREADS_MAX = 1024;
 
-/**
- * @param onFailed The disk of the journal failed, or no worker is left: nothing goes on.
- * @throws {PeError} `PE_PARAMETER`, `PE_KIND`, or why there is no journal.
- */
-export async function startLocalCluster(
-  options: LocalOptions,
-  onFailed: (error: PeError) => void,
-): Promise<LocalCluster> {
+/** @throws {PeError} `PE_PARAMETER`, `PE_KIND`, or why there is no journal. */
+export async function startLocalCluster(options: LocalOptions): Promise<LocalCluster> {
   const { workers = 1, journal, log } = options;
   const { threads = Math.max(1, Math.floor(availableParallelism() / workers)) } = options;
   checkCount("workers", workers, WORKERS_MAX);
   checkCount("threads", threads, THREADS_MAX);
+  let onFailed!: (error: PeError) => void;
+  const failed = new Promise<PeError>((done) => (onFailed = done));
   const scheduler = await startScheduler({
     onFatal: onFailed,
+    // Its workers end with it: nobody comes back.
+    graceMs: 0,
     ...(journal !== undefined && { journal }),
     ...(log !== undefined && { log }),
   });
@@ -61,16 +61,17 @@ export async function startLocalCluster(
     await Promise.all(running.map(async (worker) => await worker.close()));
     await scheduler.close();
   };
-  const failed = started.find((result) => result.status === "rejected");
-  if (failed !== undefined) {
+  const refused = started.find((result) => result.status === "rejected");
+  if (refused !== undefined) {
     await close();
-    throw failed.reason;
+    throw refused.reason;
   }
   const onWorkerEnded = (end: WorkerEnd): void => {
     if (!isClosing) onFailed(workerError(end));
   };
   for (const worker of running) void worker.ended.then(onWorkerEnded);
   return {
+    failed,
     connectClient: () => {
       const [client, server] = pair({
         link: { out: clientToScheduler, in: schedulerToClient },

@@ -1,0 +1,279 @@
+/**
+ * Tasks that are submitted one by one or as a map: what comes within one turn of the event loop goes as one batch for each kind
+ * and set of options.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { PeError } from "../../common/errors.ts";
+import { BATCH_TASKS_MAX, KEY_LENGTH_MAX } from "../../protocol/client-link.ts";
+import { encodeValue } from "../../protocol/values.ts";
+import { encodeJobCommon } from "../../tasks/job-common.ts";
+import { refuseLarge, TASK_BYTES_MAX } from "../limits.ts";
+import type { SchedulerSession } from "../session/session.ts";
+import { wireOptions, type TaskOptions, type WireOptions } from "../task-options.ts";
+import { locate } from "./append-request.ts";
+import { FutureBatch, type FutureOwner } from "./batch.ts";
+import { batchOf, Future, placeOf } from "./future.ts";
+import { LooseJob, type Lane } from "./loose-job.ts";
+import { Outbox } from "./outbox.ts";
+
+/** How the tasks of one call are sent. */
+interface Way {
+  readonly lane: Lane;
+  readonly laneName: string;
+  readonly options: WireOptions;
+  readonly name: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface Gathering {
+  readonly batch: FutureBatch;
+  bytes: number;
+}
+
+/** A batch is closed at this size, far below that of a frame. */
+const BATCH_BYTES_GOOD = 512 << 10;
+const BYTES_PER_NEED = 8;
+/** UTF-8 of a UTF-16 unit at most. */
+const BYTES_PER_CHARACTER = 3;
+const NO_BYTES = new Uint8Array(0);
+
+export class LooseTasks implements FutureOwner {
+  readonly #session: SchedulerSession;
+  readonly #versionOf: (kind: string, version: string | undefined) => string;
+  readonly #outbox = new Outbox();
+  readonly #name = `session-${randomBytes(6).toString("hex")}`;
+  /** The job that takes the next tasks of a lane. */
+  readonly #jobs = new Map<string, LooseJob>();
+  /** Batches that this turn fills. */
+  readonly #open = new Map<string, Gathering>();
+  readonly #closed: FutureBatch[] = [];
+  /** What each key of this client stands for, while somebody has the future. */
+  readonly #keys = new Map<string, { readonly batch: WeakRef<FutureBatch>; readonly place: number }>();
+  readonly #forgotten = new FinalizationRegistry<{ job: LooseJob; keys: readonly string[] }>((held) =>
+    this.#forget(held.job, held.keys),
+  );
+  #order = 0;
+  #jobCount = 0;
+  #isScheduled = false;
+
+  constructor(session: SchedulerSession, versionOf: (kind: string, version: string | undefined) => string) {
+    this.#session = session;
+    this.#versionOf = versionOf;
+    session.onLink((link) => this.#outbox.connected(link));
+    session.onEnd((error) => this.#outbox.fail(error));
+  }
+
+  submit(kind: string, parameters: unknown, options: TaskOptions | undefined): Future {
+    return this.#add(this.#wayOf(kind, options), parameters, options?.key);
+  }
+
+  map(kind: string, parameters: Iterable<unknown>, options: TaskOptions | undefined): Future[] {
+    if (options?.key !== undefined)
+      throw new PeError("PE_PARAMETER", "Cannot map with a key: a key names one task; submit each task with its own");
+    const way = this.#wayOf(kind, options);
+    const futures: Future[] = [];
+    for (const one of parameters) futures.push(this.#add(way, one, undefined));
+    return futures;
+  }
+
+  cancel(futures: readonly Future[]): void {
+    this.#command("cancel", futures.filter(isPending));
+  }
+
+  retry(futures: readonly Future[]): void {
+    const again: Future[] = [];
+    for (const future of futures) this.#putBack(future, again);
+    this.#command("retry", again);
+  }
+
+  async story(future: Future): Promise<string[]> {
+    this.close();
+    const [batch, place] = [batchOf(future), placeOf(future)];
+    return await this.#session.run(async (link) => {
+      const there = locate(batch, place);
+      if (there === undefined) return [];
+      return [...(await link.ask({ type: "story", job: there.job, task: there.task })).lines];
+    });
+  }
+
+  hold(batch: FutureBatch): void {
+    for (const append of batch.appends()) append.batch = batch;
+  }
+
+  /** The client leaves. */
+  abandon(): void {
+    this.close();
+    this.#outbox.abandon();
+  }
+
+  /** Hands over what was submitted in this turn. */
+  close(): void {
+    for (const { batch } of this.#open.values()) this.#closeBatch(batch);
+    this.#open.clear();
+    if (this.#closed.length === 0) return;
+    this.#outbox.addBatches(this.#closed.splice(0).toSorted((a, b) => a.order - b.order));
+  }
+
+  #command(type: "cancel" | "retry", futures: readonly Future[]): void {
+    if (futures.length === 0) return;
+    this.close();
+    this.#outbox.addCommand({ type, order: this.#order++, futures });
+  }
+
+  /** What a task needs is put back before it. A loop of its own: chains may be long. */
+  #putBack(last: Future, again: Future[]): void {
+    const stack: { future: Future; isVisited: boolean }[] = [{ future: last, isVisited: false }];
+    for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+      const { future, isVisited } = top;
+      const [batch, place] = [batchOf(future), placeOf(future)];
+      if (isVisited) {
+        if (batch.putBack(place)) again.push(future);
+      } else if (!batch.isPending(place) && !batch.isFinished(place)) {
+        stack.push({ future, isVisited: true });
+        for (const need of batch.needsOf(place)) stack.push({ future: need, isVisited: false });
+      }
+    }
+  }
+
+  #wayOf(kind: string, options: TaskOptions | undefined): Way {
+    if (this.#session.end !== undefined) throw this.#session.end;
+    const version = this.#versionOf(kind, options?.version);
+    const common = options?.common === undefined ? NO_BYTES : encodeJobCommon({ parts: null, common: options.common });
+    const hasKeys = options?.key !== undefined;
+    const lane = { kind, version, common, hasKeys };
+    const shared = common.byteLength === 0 ? "" : createHash("sha256").update(common).digest("base64");
+    const laneName = `${kind}\n${version}\n${shared}\n${hasKeys ? "keys" : ""}`;
+    const wire = wireOptions(options);
+    const name = options === undefined ? laneName : `${laneName}\n${JSON.stringify(wire)}`;
+    return { lane, laneName, options: wire, name, signal: options?.signal };
+  }
+
+  #add(way: Way, parameters: unknown, key: string | undefined): Future {
+    way.signal?.throwIfAborted();
+    const needs: Future[] = [];
+    const bytes = encodeValue(parameters, (object) =>
+      object instanceof Future ? this.#need(object, needs) : undefined,
+    );
+    if (key !== undefined) {
+      const known = this.#known(key, way, bytes, needs);
+      if (known !== undefined) return known;
+    }
+    const size = bytes.byteLength + needs.length * BYTES_PER_NEED + (key?.length ?? 0) * BYTES_PER_CHARACTER;
+    if (size > TASK_BYTES_MAX) throw refuseLarge(`a task of kind "${way.lane.kind}"`, size);
+    const { batch } = this.#batchFor(way, size, needs);
+    const place = batch.add(bytes, needs, key);
+    if (key !== undefined) this.#keys.set(key, { batch: new WeakRef(batch), place });
+    if (!this.#isScheduled) this.#schedule();
+    return new Future(batch, place);
+  }
+
+  #schedule(): void {
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.close();
+    });
+  }
+
+  #need(future: Future, needs: Future[]): number {
+    if (batchOf(future).owner !== this)
+      throw new PeError("PE_PARAMETER", `Cannot use future ${future.key}: it is of another client; send its result`);
+    return needs.push(future) - 1;
+  }
+
+  /** The batch of this turn that takes a task of this way and size. */
+  #batchFor(way: Way, size: number, needs: readonly Future[]): Gathering {
+    // Signals are few and cannot be named: tasks of each have batches of their own.
+    const name = way.signal === undefined ? way.name : `${way.name}\n${signalNumber(way.signal)}`;
+    let gathering = this.#open.get(name);
+    const isFull =
+      gathering !== undefined &&
+      (gathering.batch.count >= BATCH_TASKS_MAX || gathering.bytes + size > BATCH_BYTES_GOOD);
+    // What a task needs has to be sent before it.
+    if (isFull || (gathering !== undefined && needs.some((need) => batchOf(need).order > gathering!.batch.order))) {
+      this.#closeBatch(gathering!.batch);
+      gathering = undefined;
+    }
+    if (gathering === undefined) {
+      const batch = new FutureBatch(this, this.#jobFor(way), way.options, this.#order++, way.lane.hasKeys);
+      gathering = { batch, bytes: 0 };
+      this.#open.set(name, gathering);
+      if (way.signal !== undefined) this.#obey(way.signal, batch);
+    }
+    gathering.bytes += size;
+    return gathering;
+  }
+
+  #closeBatch(batch: FutureBatch): void {
+    batch.seal();
+    batch.first = batch.job.planned;
+    batch.job.planned += batch.count;
+    this.#forgotten.register(batch, { job: batch.job, keys: batch.keys });
+    this.#closed.push(batch);
+  }
+
+  #jobFor({ lane, laneName }: Way): LooseJob {
+    let job = this.#jobs.get(laneName);
+    if (job === undefined || job.isFull) {
+      job = new LooseJob(`${this.#name}-${++this.#jobCount}`, lane);
+      this.#jobs.set(laneName, job);
+    }
+    job.batches++;
+    return job;
+  }
+
+  /** Nobody has a future of a batch any more. */
+  #forget(job: LooseJob, keys: readonly string[]): void {
+    for (const key of keys) if (this.#keys.get(key)?.batch.deref() === undefined) this.#keys.delete(key);
+    if (--job.batches > 0 || !job.isFull) return;
+    this.#outbox.release(job);
+  }
+
+  #known(key: string, { lane }: Way, bytes: Uint8Array, needs: readonly Future[]): Future | undefined {
+    if (key.length === 0 || key.length > KEY_LENGTH_MAX)
+      throw new PeError("PE_PARAMETER", `Cannot use a key of ${key.length} characters: 1 to ${KEY_LENGTH_MAX} are`);
+    const there = this.#keys.get(key);
+    const batch = there?.batch.deref();
+    if (there === undefined || batch === undefined) return undefined;
+    const { kind, version, common } = batch.job;
+    const known = batch.needsOf(there.place);
+    const isSame =
+      kind === lane.kind &&
+      version === lane.version &&
+      Buffer.compare(common, lane.common) === 0 &&
+      Buffer.compare(batch.parameters!.at(there.place), bytes) === 0 &&
+      known.length === needs.length &&
+      known.every((need, at) => batchOf(need) === batchOf(needs[at]!) && placeOf(need) === placeOf(needs[at]!));
+    if (isSame) return new Future(batch, there.place);
+    throw new PeError(
+      "PE_JOB_CONFLICT",
+      `Cannot submit task "${key}": the key is known with another kind or other parameters; same key, same result`,
+      { details: { key } },
+    );
+  }
+
+  #obey(signal: AbortSignal, batch: FutureBatch): void {
+    const whole = (): Future[] => batch.pendingPlaces().map((place) => new Future(batch, place));
+    const abort = (): void => this.cancel(whole());
+    const ended = (): void => {
+      if (batch.unended > 0) return;
+      signal.removeEventListener("abort", abort);
+      batch.unwatch(ended);
+    };
+    signal.addEventListener("abort", abort);
+    batch.watch(ended);
+  }
+}
+
+function isPending(future: Future): boolean {
+  return batchOf(future).isPending(placeOf(future));
+}
+
+const signalNumbers = new WeakMap<AbortSignal, number>();
+let signalCount = 0;
+
+function signalNumber(signal: AbortSignal): number {
+  let number = signalNumbers.get(signal);
+  if (number === undefined) signalNumbers.set(signal, (number = ++signalCount));
+  return number;
+}

@@ -1,0 +1,60 @@
+/** Tasks with keys on one connection: which task of which job a key stands for, told by the scheduler's answers. */
+import type { Joined, Told } from "../session/link.ts";
+import { placesOf } from "./append-request.ts";
+import type { FutureBatch } from "./batch.ts";
+import type { Append } from "./loose-job.ts";
+
+interface Spot {
+  readonly batch: FutureBatch;
+  readonly place: number;
+}
+
+export class NamedTasks {
+  /** By number of job, then of task. Several futures may stand for one task. */
+  readonly #spots = new Map<number, Map<number, Spot[]>>();
+
+  /**
+   * Takes up the answer to an append.
+   *
+   * @param rows Tasks of its job afterwards: those that are new are the last ones.
+   * @returns Jobs whose tasks were known before.
+   */
+  add(append: Append, rows: number, joined: Joined | undefined): ReadonlySet<number> {
+    const batch = append.batch;
+    if (batch === undefined) return new Set();
+    const { life } = batch.job;
+    if (batch.located?.life !== life)
+      batch.located = { life, jobs: new Uint32Array(batch.count), tasks: new Uint32Array(batch.count) };
+    const known = new Map([...(joined?.indices ?? [])].map((index, place) => [index, place]));
+    let fresh = rows - (append.count - known.size);
+    for (const [index, place] of [...placesOf(append)].entries()) {
+      const at = known.get(index);
+      const job = at === undefined ? append.job.number! : joined!.jobs[at]!;
+      const task = at === undefined ? fresh++ : joined!.tasks[at]!;
+      batch.located.jobs[place] = job;
+      batch.located.tasks[place] = task;
+      this.#put(job, task, { batch, place });
+    }
+    return new Set(joined?.jobs);
+  }
+
+  #put(job: number, task: number, spot: Spot): void {
+    let tasks = this.#spots.get(job);
+    if (tasks === undefined) this.#spots.set(job, (tasks = new Map()));
+    const spots = tasks.get(task);
+    if (spots === undefined) tasks.set(task, [spot]);
+    else spots.push(spot);
+  }
+
+  told(job: number, message: Told): void {
+    const tasks = this.#spots.get(job);
+    if (tasks === undefined || message.type === "ended") return;
+    if (message.type === "erred")
+      for (const { batch, place } of tasks.get(message.task) ?? []) batch.erred(place, message);
+    else
+      for (const [index, task] of message.tasks.entries())
+        for (const { batch, place } of tasks.get(task) ?? [])
+          if (message.type === "finished") batch.finished(place, message, index);
+          else batch.cancelled(place, message.because);
+  }
+}
