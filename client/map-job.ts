@@ -1,20 +1,21 @@
 /**
- * The main job: shards in, maps out, resumable. Plans, computes what is missing, reduces, publishes, verifies, and tells.
+ * The main job on this machine: shards in, maps out, resumable. The same steps as on a cluster, with scheduler and worker
+ * in this process: plan, open the job, follow it, reduce, publish, verify, tell.
  */
 import { availableParallelism } from "node:os";
-import { PeError, type ErrorRecord } from "../common/errors.ts";
+import { PeError } from "../common/errors.ts";
 import { acquireLock } from "../data/lock.ts";
-import type { MapSource } from "../data/maps.ts";
-import { publishMaps, type Published } from "../data/maps.ts";
-import { KERNEL_VERSION } from "../kernel/index.ts";
+import { openPartStore } from "../data/part-store.ts";
 import { planPe, type PeJob, type PeRequest } from "../tasks/pe/plan.ts";
-import { mapKeys, reducePe, type ReducedJob, type TaskEnd } from "../tasks/pe/reduce.ts";
-import type { PeSummary } from "../tasks/pe/run.ts";
-import { createWorkerPool } from "../worker/pool.ts";
-import { runOnBarePool } from "./bare-pool.ts";
-import { buildReport, type MapJobReport } from "./map-report.ts";
-import { checkOutput, withHashes } from "./output-check.ts";
-import { packageVersion } from "../common/version.ts";
+import { mapKeys } from "../tasks/pe/reduce.ts";
+import { Client } from "./client.ts";
+import { computedJob, openPeJob, restoreParts } from "./job-computing.ts";
+import { watchDisk, type DiskWatch } from "./disk-watch.ts";
+import { followJob, type FollowedJob, type JobProgress } from "./job-following.ts";
+import { partsInPlace, type JobParts } from "./job-parts.ts";
+import { publishJob } from "./map-publishing.ts";
+import type { ComputedJob, MapJobReport } from "./map-report.ts";
+import { checkOutput } from "./output-check.ts";
 import { openWorkFolder, type WorkFolder } from "./work-folder.ts";
 
 export interface MapJobOptions extends PeRequest {
@@ -32,18 +33,7 @@ export interface MapJobOptions extends PeRequest {
   onPublish?(maps: number): void;
 }
 
-export interface MapJobProgress {
-  readonly tasksDone: number;
-  readonly tasks: number;
-  /** Of `tasksDone`, those an earlier run finished. */
-  readonly tasksBefore: number;
-  /** Series whose values are computed, those of an earlier run included. */
-  readonly seriesDone: number;
-  readonly seriesBefore: number;
-  readonly seriesEstimate: number;
-  /** File of the task that finished last. */
-  readonly file: string;
-}
+export type MapJobProgress = JobProgress;
 
 /**
  * Computes the maps of a request and writes them to `options.output`. Interrupted at any point and called again, it goes
@@ -55,133 +45,93 @@ export async function computeMaps(options: MapJobOptions): Promise<MapJobReport>
   const startMs = performance.now();
   const job = await planPe(options);
   const planMs = performance.now() - startMs;
-  const lock = await acquireLock(options.output);
+  const { output, replace = false } = options;
+  const lock = await acquireLock(output);
   try {
-    const source = await checkOutput(options.output, job.manifest, options.replace === true);
-    const work = await openWorkFolder(options.output, job);
-    try {
-      const computed = await compute(job, work, options);
-      const reduceStartMs = performance.now();
-      options.onPublish?.(mapKeys(job.manifest).length);
-      const { reduced, published } = await publish(job, work, source, computed.ends, options);
-      const publishMs = performance.now() - reduceStartMs;
-      await work.remove();
-      const timing = { wallMs: performance.now() - startMs, planMs, computeMs: computed.wallMs, publishMs };
-      return await buildReport({ job, output: options.output, source, reduced, published, computed, timing });
-    } finally {
-      await work.close();
-    }
+    const source = await checkOutput(output, job.manifest, replace);
+    const work = await openWorkFolder(output, job.id);
+    const parts = partsInPlace(openPartStore(work.partsUrl));
+    const computed = await compute(job, work, parts, options);
+    options.onPublish?.(mapKeys(job.manifest).length);
+    const report = await publishJob(computed, { output, source, replace, parts, startMs, planMs });
+    await work.remove(computed.ends.flatMap((end) => ("part" in end ? [end.part] : [])));
+    return report;
   } finally {
     await lock.release();
   }
 }
 
-/** How the tasks of a job ended in this run. */
-export interface ComputedJob {
-  readonly ends: readonly TaskEnd[];
-  readonly summaries: readonly PeSummary[];
-  /** Series computed by this run. */
-  readonly seriesNow: number;
-  readonly finishedBefore: number;
-  readonly threads: number;
-  readonly wallMs: number;
-}
-
-async function compute(job: PeJob, work: WorkFolder, options: MapJobOptions): Promise<ComputedJob> {
+async function compute(job: PeJob, work: WorkFolder, parts: JobParts, options: MapJobOptions): Promise<ComputedJob> {
+  const { threads = availableParallelism() } = options;
   const startMs = performance.now();
-  const threads = options.threads ?? availableParallelism();
-  const ends = new Map<number, TaskEnd>(work.finished.map(({ index, part }) => [index, { part }]));
-  const summaries = work.finished.map(({ summary }) => summary as PeSummary);
-  options.onPlan?.(job, ends.size);
-  const before = { tasks: ends.size, series: summaries.reduce((sum, { series }) => sum + series, 0) };
-  let seriesDone = before.series;
-  const tell = (file: string): void =>
-    options.onProgress?.({
-      tasksDone: ends.size,
-      tasks: job.taskCount,
-      tasksBefore: before.tasks,
-      seriesDone,
-      seriesBefore: before.series,
-      seriesEstimate: job.seriesEstimate,
-      file,
-    });
-  const missing = Array.from({ length: job.taskCount }, (_, index) => index).filter((index) => !ends.has(index));
-  if (missing.length > 0) {
-    const pool = createWorkerPool({ threads: Math.min(threads, missing.length) });
-    try {
-      await runOnBarePool({
-        job,
-        tasks: missing,
-        taskCostMs: job.costEstimateMs / job.taskCount,
-        pool,
-        partsFolder: work.partsFolder,
-        store: async (index, result) => await work.store(index, result),
-        onFinished: (index, { part, summary }) => {
-          ends.set(index, { part: part!.name });
-          summaries.push(summary as PeSummary);
-          seriesDone += (summary as PeSummary).series;
-          tell(job.task(index).file.name);
-        },
-        onFailed: (index, error) => {
-          const file = job.task(index).file.name;
-          ends.set(index, { error: nameFile(error, file) });
-          tell(file);
-        },
-        ...(options.signal !== undefined && { signal: options.signal }),
-      });
-    } finally {
-      await pool.close();
-    }
+  const disk = watchDisk(work.partsFolder, partBytes(job));
+  const place = { work, parts, disk, threads: Math.min(threads, job.taskCount) };
+  try {
+    const followed = await afresh(work, async () => await computeFollowed(job, place, options));
+    return computedJob(job, followed, { threads, wallMs: performance.now() - startMs });
+  } finally {
+    disk.stop();
   }
-  if (ends.size < job.taskCount) throw interrupted(options.output, ends.size, job.taskCount);
-  return {
-    ends: Array.from({ length: job.taskCount }, (_, index) => ends.get(index)!),
-    summaries,
-    seriesNow: seriesDone - before.series,
-    finishedBefore: before.tasks,
-    threads,
-    wallMs: performance.now() - startMs,
-  };
 }
 
-/** A pool knows tasks by number; the user knows files. */
-function nameFile(error: ErrorRecord, file: string): ErrorRecord {
-  const message = error.message.includes(file) ? error.message : `Cannot compute "${file}": ${error.message}`;
-  return { ...error, message, details: { file, ...error.details } };
+/**
+ * A journal that cannot be read, or that is of a folder that was moved, costs nothing but looking at the inputs again: the
+ * parts are found.
+ */
+async function afresh<Result>(work: WorkFolder, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof PeError && USELESS_JOURNAL.has(error.code))) throw error;
+    await work.forgetProgress();
+    return await act();
+  }
 }
 
-async function publish(
+const USELESS_JOURNAL: ReadonlySet<string> = new Set(["PE_JOURNAL_CORRUPT", "PE_JOURNAL_VERSION", "PE_JOB_CONFLICT"]);
+
+async function computeFollowed(job: PeJob, place: Place, options: MapJobOptions): Promise<FollowedJob> {
+  const client = await Client.local({ threads: place.threads, journal: place.work.journal });
+  try {
+    return await Promise.race([place.disk.full, follow(client, job, place, options)]);
+  } finally {
+    await client.close();
+  }
+}
+
+interface Place {
+  readonly work: WorkFolder;
+  readonly parts: JobParts;
+  readonly disk: DiskWatch;
+  readonly threads: number;
+}
+
+async function follow(
+  client: Client,
   job: PeJob,
-  work: WorkFolder,
-  source: MapSource,
-  ends: readonly TaskEnd[],
+  { work, parts, disk }: Place,
   options: MapJobOptions,
-): Promise<{ reduced: ReducedJob; published: Published }> {
-  const reduced = await reducePe(job.manifest, ends, {
-    read: async (name) => {
-      const bytes = await work.readPart(name);
-      if (bytes === undefined)
-        throw new PeError(
-          "PE_RESULTS_UNREADABLE",
-          `Cannot read part "${name}" in "${work.path}": it is gone or altered; run the command again`,
-        );
-      return bytes;
-    },
-    readSlice: async (name, offset, into) => await work.readPartSlice(name, offset, into),
+): Promise<FollowedJob> {
+  const { output, signal } = options;
+  const { cluster, before } = await openPeJob(client, job, { parts: work.partsUrl });
+  options.onPlan?.(job, before);
+  const followed = await followJob(cluster, job, {
+    before,
+    ...(signal !== undefined && { signal }),
+    onAbort: async () => await client.drain(),
+    onPart: () => disk.stored(),
+    onProgress: (progress) => options.onProgress?.(progress),
   });
-  const published = await publishMaps(options.output, {
-    xSize: job.manifest.grid.xSize,
-    ySize: job.manifest.grid.ySize,
-    source: withHashes(source, reduced.hashes),
-    software: `pe-cluster ${packageVersion()}`,
-    kernel: KERNEL_VERSION,
-    dateIso: new Date().toISOString(),
-    coordinates: reduced.coordinates,
-    owners: reduced.owners,
-    maps: reduced.maps,
-    replace: options.replace === true,
-  });
-  return { reduced, published };
+  // What this process has just stored needs no second look; what it found does.
+  if (cluster.known) await restoreParts(client, job, followed, parts, { cluster, ...(signal && { signal }) });
+  if (followed.ends.size < job.taskCount) throw interrupted(output, followed.ends.size, job.taskCount);
+  return followed;
+}
+
+/** About what the part of a task takes. */
+function partBytes({ manifest, seriesEstimate, taskCount }: PeJob): number {
+  const bytesPerSeries = 24 + 9 * mapKeys(manifest).length;
+  return 4096 + Math.ceil((seriesEstimate / taskCount) * bytesPerSeries);
 }
 
 function interrupted(output: string, done: number, tasks: number): PeError {

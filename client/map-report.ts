@@ -7,10 +7,10 @@ import { writeDurably } from "../data/durable.ts";
 import type { CellConflict, MapSource, Published } from "../data/maps.ts";
 import { readMaps } from "../data/maps.ts";
 import type { PeJob } from "../tasks/pe/plan.ts";
-import type { ReducedJob } from "../tasks/pe/reduce.ts";
+import type { ReducedJob, TaskEnd } from "../tasks/pe/reduce.ts";
+import type { PeSummary } from "../tasks/pe/run.ts";
 import { OWNER_CONFLICT, OWNER_NONE } from "../data/maps.ts";
 import { KERNEL_VERSION } from "../kernel/index.ts";
-import type { ComputedJob } from "./map-job.ts";
 import { packageVersion } from "../common/version.ts";
 
 /** Problems told one by one in the page; the JSON has them all. */
@@ -60,8 +60,22 @@ export interface MapJobReport {
   readonly date: string;
 }
 
-export interface JobParts {
+/** How the tasks of a job ended, and what this run had to do with it. */
+export interface ComputedJob {
   readonly job: PeJob;
+  /** One a task of the job's manifest. */
+  readonly ends: readonly TaskEnd[];
+  readonly summaries: readonly PeSummary[];
+  /** Series computed while this run looked on. */
+  readonly seriesNow: number;
+  /** Tasks finished before. */
+  readonly finishedBefore: number;
+  /** Of this machine, or of all workers together. */
+  readonly threads: number;
+  readonly wallMs: number;
+}
+
+export interface JobParts {
   readonly output: string;
   /** The input as the maps file knows it. */
   readonly source: MapSource;
@@ -72,7 +86,6 @@ export interface JobParts {
 }
 
 export async function buildReport({
-  job,
   output,
   source: known,
   reduced,
@@ -80,6 +93,7 @@ export async function buildReport({
   computed,
   timing,
 }: JobParts): Promise<MapJobReport> {
+  const { job } = computed;
   const { source, grid, common, shards } = job.manifest;
   const problems = [...reduced.problems, ...newConflicts(reduced, published, grid.ySize)];
   const emptyCells = reduced.owners.reduce((sum, owner) => sum + (owner === OWNER_NONE ? 1 : 0), 0);

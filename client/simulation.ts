@@ -7,8 +7,8 @@ import {
   type SimulateRequest,
   type SimulateSummary,
 } from "../tasks/simulate/index.ts";
-import { createWorkerPool } from "../worker/pool.ts";
-import { runOnBarePool } from "./bare-pool.ts";
+import { Client } from "./client.ts";
+import type { TaskEnd } from "./jobs/job-ends.ts";
 
 export interface SimulationOptions {
   readonly threads?: number;
@@ -39,29 +39,36 @@ export async function simulateShards(
   const startMs = performance.now();
   const job = await planSimulation(request);
   options.onPlan?.(job);
-  const threads = Math.min(options.threads ?? availableParallelism(), job.taskCount);
-  const pool = createWorkerPool({ threads });
+  const { signal, threads = availableParallelism() } = options;
   const summaries: SimulateSummary[] = [];
   let failure: PeError | undefined;
+  const take = (end: TaskEnd): void => {
+    if (end.status === "erred") failure ??= PeError.fromRecord(end.error);
+    if (end.status !== "finished") return;
+    const summary = end.result as SimulateSummary;
+    summaries.push(summary);
+    options.onProgress?.({ shardsDone: summaries.length, shards: job.taskCount, file: summary.file });
+  };
+  const client = await Client.local({ threads: Math.min(threads, job.taskCount) });
   try {
-    await runOnBarePool({
-      job,
-      tasks: Array.from({ length: job.taskCount }, (_, index) => index),
-      taskCostMs: job.costEstimateMs / job.taskCount,
-      pool,
-      // A simulated shard is an object of its own, durable when its task ends.
-      store: async () => undefined,
-      onFinished: (_index, { summary }) => {
-        summaries.push(summary as SimulateSummary);
-        options.onProgress?.({ shardsDone: summaries.length, shards: job.taskCount, file: String(summary.file) });
-      },
-      onFailed: (_index, error) => {
-        failure ??= PeError.fromRecord(error);
-      },
-      ...(options.signal !== undefined && { signal: options.signal }),
+    const { id, kind, version, common, taskCount } = job;
+    // A simulated shard is an object of its own, durable when its task ends: nothing else needs to be kept.
+    const opened = await client.openJob({
+      id,
+      kind,
+      version,
+      common,
+      parts: null,
+      taskCount,
+      task: (index) => job.task(index),
+      transient: true,
     });
+    const onAbort = (): void => void client.drain().finally(() => opened.detach());
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted !== true) for await (const batch of opened.ends()) for (const end of batch) take(end);
+    signal?.removeEventListener("abort", onAbort);
   } finally {
-    await pool.close();
+    await client.close();
   }
   if (failure !== undefined) throw failure;
   if (summaries.length < job.taskCount)

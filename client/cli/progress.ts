@@ -3,6 +3,7 @@
  * Rate and time left come from the work done so far in this run.
  */
 import type { Console } from "../../common/command-line/console.ts";
+import type { JobProgress } from "../job-following.ts";
 
 const BAR_CELLS = 24;
 const REDRAW_MS = 100;
@@ -46,14 +47,18 @@ export function createProgress(
 
 function describe(label: string, { done, total, before, unit, current }: ProgressState, elapsedMs: number): string {
   const share = total === 0 ? 1 : done / total;
-  const filled = Math.round(share * BAR_CELLS);
   const perSecond = ((done - before) / Math.max(elapsedMs, 1)) * 1000;
   const left = perSecond > 0 ? `${formatSeconds((total - done) / perSecond)} left` : "";
   const rate = `${formatCount(perSecond)} ${unit}/s`;
-  const bar = "█".repeat(filled) + "░".repeat(BAR_CELLS - filled);
-  return [`${label} ${bar} ${Math.floor(share * 100)} %`, `${done}/${total} ${unit}`, rate, left, current ?? ""]
+  return [`${label} ${bar(share)} ${Math.floor(share * 100)} %`, `${done}/${total} ${unit}`, rate, left, current ?? ""]
     .filter((part) => part !== "")
     .join("  ");
+}
+
+/** A bar of fixed width. `share` from 0 to 1. */
+export function bar(share: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * BAR_CELLS);
+  return "█".repeat(filled) + "░".repeat(BAR_CELLS - filled);
 }
 
 /** Three significant digits at most. */
@@ -67,4 +72,18 @@ export function formatSeconds(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** A job's progress, counted in series. */
+export function jobState({
+  seriesDone,
+  seriesBefore,
+  seriesEstimate,
+  tasksDone,
+  tasks,
+  file,
+}: JobProgress): ProgressState {
+  // The estimate is exact once every file was opened.
+  const total = tasksDone === tasks ? seriesDone : Math.max(seriesEstimate, seriesDone);
+  return { done: seriesDone, total, before: seriesBefore, unit: "series", current: file };
 }

@@ -133,3 +133,14 @@ export function parseSweep(text: string, option: string): { first: number; last:
     );
   return { first, last };
 }
+
+/** A whole number from `-limit` to `limit`. @throws {PeError} `PE_PARAMETER` */
+export function parseSigned(text: string, option: string, limit: number): number {
+  const value = /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : NaN;
+  if (!(Math.abs(value) <= limit))
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot read ${option} ${text}: expected a whole number from -${limit} to ${limit}`,
+    );
+  return value;
+}

@@ -95,6 +95,19 @@ export function decodePart(name: string, bytes: Uint8Array): PePart & { layout: 
   };
 }
 
+/** What a part, or its beginning, says of itself; undefined where that is not whole. It vouches for nothing. */
+export function readPartHeader(bytes: Uint8Array): PartHeader | undefined {
+  if (bytes.byteLength < PREFIX_BYTES || new TextDecoder().decode(bytes.subarray(0, MAGIC.length)) !== MAGIC)
+    return undefined;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(MAGIC.length, true);
+  if (bytes.byteLength < PREFIX_BYTES + length) return undefined;
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + length))) as PartHeader;
+  } catch {
+    return undefined;
+  }
+}
+
 function partLayout(headerBytes: number, { series, maps }: PartHeader): PartLayout {
   const x = align(PREFIX_BYTES + headerBytes);
   const y = align(x + 4 * series);

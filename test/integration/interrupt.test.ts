@@ -1,11 +1,11 @@
 /** A run that is stopped, killed or tampered with goes on, computes what is missing, and gives the same bits. */
-import { cp, readFile, readdir, rm, truncate, stat, writeFile } from "node:fs/promises";
+import { cp, readFile, rename, rm, truncate, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { MapJobReport } from "../../index.ts";
 import { HOOK_MS, runClient, runWell } from "../support/client.ts";
 import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
-import { finishedFile, finishedLines, killUntilDone, stopAfterTasks } from "../support/interrupted.ts";
+import { journalFiles, killUntilDone, stopAfterTasks, storedParts } from "../support/interrupted.ts";
 import { compareMaps, mapsContent } from "../support/maps-files.ts";
 import { runArgs, simulateShardsInto } from "../support/simulated.ts";
 
@@ -16,7 +16,7 @@ const TRIES = 5;
 let input = "";
 let clean = "";
 /** A work folder with some tasks finished, as a stop with Ctrl-C left it. */
-let stopped = { work: "", stderr: "", finished: 0, tasks: 0 };
+let stopped = { output: "", work: "", stderr: "", finished: 0 };
 
 function longArgs(output: string): string[] {
   return ["run", "--input", input, "--output", output, "--json", ...LONG];
@@ -33,30 +33,28 @@ beforeAll(async () => {
     if (status === 0) continue;
     expect(status, stderr).toBe(130);
     expect(stdout).toBe("");
-    const work = `${output}.work`;
-    const tasks = Number(/of (\d+) tasks/.exec(stderr)![1]);
-    stopped = { work, stderr, finished: (await finishedLines(work)).length, tasks };
+    const work = join(folder, "kept");
+    await rename(`${output}.work`, work);
+    stopped = { output, work, stderr, finished: (await storedParts(work)).length };
     return;
   }
   throw new Error(`of ${TRIES} runs each was over before it could be stopped`);
 }, HOOK_MS);
 
-/** The stopped run under a name of its own. */
-async function goOn(tamper?: (work: string) => Promise<void>): Promise<{ report: MapJobReport; output: string }> {
+/** Calls the stopped run again, with what it left as it was or tampered with; elsewhere if `moved`. */
+async function goOn(
+  tamper?: (work: string) => Promise<void>,
+  moved = false,
+): Promise<{ report: MapJobReport; output: string }> {
   const folder = await testFolder();
-  const output = join(folder, "maps.hdf5");
+  const output = moved ? join(folder, "maps.hdf5") : stopped.output;
   await cp(stopped.work, `${output}.work`, { recursive: true });
   await tamper?.(`${output}.work`);
   const { stdout } = await runWell(longArgs(output));
   expect(await compareMaps(output, clean)).toEqual([]);
-  expect(leftovers(folder)).toEqual([]);
+  expect(leftovers(join(output, "..")).filter((name) => !name.startsWith("kept"))).toEqual([]);
+  await rm(output);
   return { report: JSON.parse(stdout) as MapJobReport, output };
-}
-
-/** Paths of the parts in the order in which they were finished. */
-async function partsOf(work: string): Promise<string[]> {
-  const lines = await finishedLines(work);
-  return lines.map((line) => join(work, "parts", /"part":"([^"]+)"/.exec(line)![1]!));
 }
 
 describe("a stopped run", () => {
@@ -65,7 +63,7 @@ describe("a stopped run", () => {
     expect(told).toMatch(
       /^pe-client: Stopped after \d+ of \d+ tasks; .*run the same command again.* \[PE_INTERRUPTED\]$/,
     );
-    expect(told).toContain(stopped.work);
+    expect(told).toContain(`${stopped.output}.work`);
     expect(Number(/after (\d+)/.exec(told)![1])).toBe(stopped.finished);
   });
 
@@ -76,22 +74,33 @@ describe("a stopped run", () => {
     expect(report.series.computed).toBe(120);
   });
 
-  test("computes tasks again whose lines in finished.jsonl are altered or torn", async () => {
+  test("goes on where its folder was moved to", async () => {
+    const { report } = await goOn(undefined, true);
+    expect(report.tasks.finishedBefore).toBe(stopped.finished);
+  });
+
+  test("goes on from its parts when the journal is altered", async () => {
     const { report } = await goOn(async (work) => {
-      const file = (await finishedFile(work))!;
-      const [first, ...rest] = await finishedLines(work);
-      // Would pass for the last task, whose cells would then be the first one's.
-      const altered = first!.replace(/"index":\d+/, `"index":${stopped.tasks - 1}`);
-      expect(altered).not.toBe(first);
-      const text = [altered, "null", "{}", ...rest].join("\n");
-      await writeFile(file, text.slice(0, -20));
+      for (const file of await journalFiles(work)) {
+        const bytes = await readFile(file);
+        if (bytes.length > 0) bytes[bytes.length >> 1]! ^= 4;
+        await writeFile(file, bytes);
+      }
     });
-    expect(report.tasks.finishedBefore).toBe(stopped.finished - 2);
+    expect(report.tasks.finishedBefore).toBe(stopped.finished);
+  });
+
+  test("goes on from its parts when the journal is torn", async () => {
+    const { report } = await goOn(async (work) => {
+      for (const file of await journalFiles(work))
+        await truncate(file, Math.max(0, (await stat(file)).size - 20)).catch(() => undefined);
+    });
+    expect(report.tasks.finishedBefore).toBe(stopped.finished);
   });
 
   test("computes tasks again whose parts are cut short, altered or gone", async () => {
     const { report } = await goOn(async (work) => {
-      const [cut, flipped, gone] = await partsOf(work);
+      const [cut, flipped, gone] = (await storedParts(work)).map((name) => join(work, "parts", name));
       await truncate(cut!, (await stat(cut!)).size - 9);
       const bytes = await readFile(flipped!);
       bytes[bytes.length >> 1]! ^= 4;
@@ -101,12 +110,21 @@ describe("a stopped run", () => {
     expect(report.tasks.finishedBefore).toBe(stopped.finished - 3);
   });
 
-  test("finds parts that are stored though its list of finished tasks is gone", async () => {
-    const { report } = await goOn(async (work) => {
-      const job = (await readdir(work)).find((name) => name !== "parts")!;
-      await rm(join(work, job), { recursive: true });
-    });
-    expect(report.tasks.finishedBefore).toBe(0);
+  test("finds parts that are stored though its journal is gone", async () => {
+    const { report } = await goOn(async (work) => await rm(join(work, "journal"), { recursive: true }));
+    expect(report.tasks.finishedBefore).toBe(stopped.finished);
+    expect(report.series.now).toBeLessThan(report.series.computed);
+  });
+
+  test("leaves what another interrupted job has in the folder", async () => {
+    const folder = await testFolder();
+    const output = join(folder, "maps.hdf5");
+    await cp(stopped.work, `${output}.work`, { recursive: true });
+    await runWell(runArgs(input, output));
+    expect(await storedParts(`${output}.work`)).toHaveLength(stopped.finished);
+    const { stdout } = await runWell(longArgs(output));
+    expect((JSON.parse(stdout) as MapJobReport).tasks.finishedBefore).toBe(stopped.finished);
+    expect(leftovers(folder)).toEqual([]);
   });
 });
 
@@ -139,7 +157,7 @@ test("a thread that dies costs its task alone, which is named", async () => {
   const report = JSON.parse(stdout) as MapJobReport;
   expect(status).toBe(65);
   expect(report.problems).toHaveLength(1);
-  expect(report.problems[0]!.code).toBe("PE_TASK_FAILED");
+  expect(report.problems[0]!.code).toBe("PE_TASK_POISON");
   expect(report.problems[0]!.message).toContain("raw_shard_006_003.hdf5");
   expect((await mapsContent(output)).blocks.get("m003t001 counts")).toEqual(["120 done, 9 failed"]);
   // The same command on a sound machine fills the hole.

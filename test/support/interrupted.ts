@@ -1,5 +1,5 @@
 /** Runs that are stopped on their way, and what they leave. */
-import { readFile, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { expect } from "vitest";
@@ -8,18 +8,16 @@ import { startClient, type Outcome } from "./client.ts";
 
 const POLL_MS = 5;
 
-/** Lines of `finished.jsonl` in a work folder; none where there is no such file. */
-export async function finishedLines(work: string): Promise<string[]> {
-  const file = await finishedFile(work);
-  const text = file === undefined ? "" : await readFile(file, "utf8").catch(() => "");
-  return text.split("\n").slice(0, -1);
+/** Names of the parts in a work folder; none where there is no such folder. */
+export async function storedParts(work: string): Promise<string[]> {
+  const names = await readdir(join(work, "parts")).catch(() => []);
+  return names.filter((name) => /^pe-[0-9a-f]+$/.test(name));
 }
 
-/** Path of the `finished.jsonl` of the only job in a work folder. */
-export async function finishedFile(work: string): Promise<string | undefined> {
-  const names = await readdir(work).catch(() => []);
-  const job = names.find((name) => name !== "parts");
-  return job === undefined ? undefined : join(work, job, "finished.jsonl");
+/** Files of the journal of the only job in a work folder. */
+export async function journalFiles(work: string): Promise<string[]> {
+  const names = await readdir(join(work, "journal"), { recursive: true, withFileTypes: true });
+  return names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
 /**
@@ -33,7 +31,7 @@ export async function stopAfterTasks(
   signal: NodeJS.Signals,
 ): Promise<Outcome> {
   const { child, outcome } = startClient(args);
-  while (child.exitCode === null && (await finishedLines(`${output}.work`)).length < tasks) await wait(POLL_MS);
+  while (child.exitCode === null && (await storedParts(`${output}.work`)).length < tasks) await wait(POLL_MS);
   child.kill(signal);
   return await outcome;
 }

@@ -8,7 +8,7 @@ import { simulateShards } from "../../simulation.ts";
 import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";
 import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
-import { createProgress } from "../progress.ts";
+import { createProgress, jobState } from "../progress.ts";
 
 /** A laser with feedback from a mirror 67.5 cm away: a round trip of 4.5 ns is 90 samples of 50 ps. */
 const SIMULATION = {
@@ -101,14 +101,7 @@ async function compute(
       // A demo repeated with another version of the program is a new demo.
       replace: true,
       signal,
-      onProgress: ({ seriesDone, seriesBefore, seriesEstimate, file }) =>
-        progress.update({
-          done: seriesDone,
-          total: seriesEstimate,
-          before: seriesBefore,
-          unit: "series",
-          current: file,
-        }),
+      onProgress: (state) => progress.update(jobState(state)),
     });
   } finally {
     progress.end();

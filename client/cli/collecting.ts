@@ -1,0 +1,85 @@
+/** Waiting for a job of maps and making them here: what submit, attach and reduce end with. */
+import { counted } from "../../common/counted.ts";
+import { EXIT } from "../../common/errors.ts";
+import type { Given, OptionSpec } from "../../common/command-line/command.ts";
+import { printResult, type Console } from "../../common/command-line/console.ts";
+import { stopOnSignals } from "../../common/command-line/interrupt.ts";
+import { reportText, writeReport, type MapJobReport } from "../map-report.ts";
+import { collectMaps, collectResults, type Cluster, type Collecting, type MapsOnCluster } from "../maps-on-cluster.ts";
+import type { WrittenResults } from "../result-files.ts";
+import { createProgress, jobState } from "./progress.ts";
+
+export const COLLECT_OPTIONS: readonly OptionSpec[] = [
+  { flags: "--replace", about: "replace maps of another input under the same names instead of refusing" },
+  { flags: "--partial", about: "make maps of what is finished; the cells of the rest stay NaN" },
+];
+
+/** Where in the life of a command its collecting stands. */
+export interface Begun {
+  /** Of `performance.now()`. */
+  readonly startMs: number;
+  readonly planMs: number;
+  /** Takes what has ended instead of waiting. */
+  readonly now: boolean;
+}
+
+/** @returns The exit status. @throws {PeError} As `collectMaps`; `PE_INTERRUPTED` when Ctrl-C ended the waiting. */
+export async function collectHere(
+  cluster: Cluster,
+  maps: MapsOnCluster,
+  begun: Begun,
+  given: Given,
+  console: Console,
+): Promise<number> {
+  const progress = createProgress(console, "computing");
+  const signals = stopOnSignals(console, "no longer waiting; the job goes on (again to leave at once)");
+  const collecting: Omit<Collecting, "output"> = {
+    ...begun,
+    replace: given.flag("replace"),
+    partial: given.flag("partial"),
+    signal: signals.signal,
+    onProgress: (state) => progress.update(jobState(state)),
+    onPublish: (count) => {
+      progress.end();
+      console.stderr(`writing and verifying ${counted(count, "map")}\n`);
+    },
+  };
+  try {
+    if (maps.record.results.length > 0)
+      return tellResults(await collectResults(cluster, maps, collecting), given, console);
+    const { report, missing } = await collectMaps(cluster, maps, { ...collecting, output: given.needed("output") });
+    return await tellMaps(report, missing, given, console);
+  } finally {
+    progress.end();
+    signals.release();
+  }
+}
+
+/** Writes the report beside the maps and prints it. */
+export async function tellMaps(
+  report: MapJobReport,
+  missing: readonly string[],
+  given: Given,
+  console: Console,
+): Promise<number> {
+  const written = await writeReport(report, []);
+  const left = missing.map((file) => `not computed: ${file}`);
+  printResult(
+    console,
+    given.flag("json"),
+    { ...report, missing },
+    [reportText(report, written).trimEnd(), ...left].join("\n"),
+  );
+  return report.problems.length === 0 && missing.length === 0 ? EXIT.ok : EXIT.dataError;
+}
+
+function tellResults(results: WrittenResults, given: Given, console: Console): number {
+  const { files, series, problems, missing } = results;
+  const lines = [
+    `${counted(files.length, "result file")} of ${counted(series, "series", "series")}`,
+    ...problems.map(({ code, message }) => `problem: ${message} [${code}]`),
+    ...missing.map((file) => `not written: ${file}`),
+  ];
+  printResult(console, given.flag("json"), results, lines.join("\n"));
+  return problems.length === 0 && missing.length === 0 ? EXIT.ok : EXIT.dataError;
+}

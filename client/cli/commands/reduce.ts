@@ -1,0 +1,86 @@
+/** pe-client reduce: maps from what is computed: a job, a folder of parts, or result files of the original system. */
+import { stat } from "node:fs/promises";
+import { EXIT, PeError } from "../../../common/errors.ts";
+import { counted } from "../../../common/counted.ts";
+import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
+import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { isPattern } from "../../../data/glob.ts";
+import { findMaps } from "../../maps-on-cluster.ts";
+import { reduceFolder } from "../../parts-folder-maps.ts";
+import { jobsOfFolder } from "../../parts-folder.ts";
+import { listResults, mapResults } from "../../result-maps.ts";
+import { CLUSTER_OPTIONS, findJobId, withCluster } from "../cluster.ts";
+import { COLLECT_OPTIONS, collectHere, tellMaps } from "../collecting.ts";
+import { parseGrid, parseWhole } from "../quantities.ts";
+
+const DELAY_MAX = 1_000_000_000;
+
+export const reduce: CommandSpec = {
+  name: "reduce",
+  about:
+    "Make maps of what is computed by now: of a job of a scheduler, of a folder of parts, or of result files x,y,pe. " +
+    "Cells that are missing are named and no maps are made, unless --partial.",
+  argument: {
+    name: "what",
+    about: "id of a job (or its beginning), a folder of parts, or a folder or glob of result files",
+  },
+  options: [
+    { flags: "--output FILE", about: "maps file to make or to merge into", required: true },
+    { flags: "--order N", about: "of result files: their order" },
+    { flags: "--delay N", about: "of result files: their delay" },
+    { flags: "--grid CELLS", about: "of result files: the grid, such as 251x351 (default: as far as they reach)" },
+    { flags: "--job ID", about: "of a folder with parts of several jobs: which (or its beginning)" },
+    ...COLLECT_OPTIONS,
+    ...CLUSTER_OPTIONS,
+    JSON_OPTION,
+  ],
+  examples: [
+    "pe-client reduce 3f2a9c --output maps.hdf5 --partial",
+    "pe-client reduce results --order 6 --delay 2 --output maps.hdf5",
+  ],
+  run: async (given, console) => {
+    const what = given.needed("what");
+    const startMs = performance.now();
+    if ((await stat(what).catch(() => undefined)) === undefined && !isPattern(what))
+      return await withCluster(given, async (cluster) => {
+        const maps = await findMaps(cluster, await findJobId(cluster.client, what));
+        return await collectHere(cluster, maps, { startMs, planMs: 0, now: true }, given, console);
+      });
+    if ((await jobsOfFolder(what)).length === 0) return await reduceResults(what, given, console);
+    const { report, missing } = await reduceFolder(what, {
+      output: given.needed("output"),
+      job: given.text("job") ?? "",
+      replace: given.flag("replace"),
+      partial: given.flag("partial"),
+      startMs,
+    });
+    return await tellMaps(report, missing, given, console);
+  },
+};
+
+async function reduceResults(path: string, given: Given, console: Console): Promise<number> {
+  const [order, delay] = [
+    given.parsed("order", (text) => parseWhole(text, "--order", 2, 9)),
+    given.parsed("delay", (text) => parseWhole(text, "--delay", 1, DELAY_MAX)),
+  ];
+  const paths = await listResults(path);
+  if (order === undefined || delay === undefined)
+    throw new PeError("PE_PARAMETER", "Cannot reduce result files without --order and --delay: they do not say theirs");
+  const grid = given.parsed("grid", parseGrid);
+  const result = await mapResults({
+    paths,
+    order,
+    delay,
+    output: given.needed("output"),
+    ...(grid !== undefined && { grid }),
+    replace: given.flag("replace"),
+    partial: given.flag("partial"),
+  });
+  const { map, output, missing, cells, files } = result;
+  const text = [
+    `${map} of ${result.grid[0]} x ${result.grid[1]} cells from ${counted(files, "result file")} in ${output}`,
+    ...(missing.length === 0 ? [] : [`${missing.length} of ${cells} cells have no line: ${missing.join(" ")}`]),
+  ];
+  printResult(console, given.flag("json"), result, text.join("\n"));
+  return missing.length === 0 ? EXIT.ok : EXIT.dataError;
+}

@@ -1,0 +1,119 @@
+/** pe-client submit: maps of an input, computed by the workers of a scheduler. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { counted } from "../../../common/counted.ts";
+import { asPeError, EXIT, PeError } from "../../../common/errors.ts";
+import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
+import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { parseTaskLines } from "../../../data/result-text.ts";
+import { planPe } from "../../../tasks/pe/plan.ts";
+import type { JobRecord } from "../../job-record.ts";
+import { submitMaps, type MapsOnCluster } from "../../maps-on-cluster.ts";
+import { checkOutput } from "../../output-check.ts";
+import { planTaskList } from "../../task-list.ts";
+import { CLUSTER_OPTIONS, withCluster } from "../cluster.ts";
+import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
+import { readRequest, requestOptions } from "../map-request.ts";
+import { planText } from "../plan-text.ts";
+import { parseSigned, parseWhole } from "../quantities.ts";
+
+const PRIORITY_MAX = 1_000_000;
+const FAILS_MAX = 2 ** 32 - 1;
+
+export const submit: CommandSpec = {
+  name: "submit",
+  about:
+    "Compute maps on a cluster: submits a durable job, prints its id, waits for its end and makes the maps here. " +
+    "Ctrl-C ends the waiting only. The same command again joins the job.",
+  options: [
+    ...requestOptions(false),
+    { flags: "--output FILE", about: "maps file to make or to merge into, on this machine" },
+    { flags: "--task-file FILE", about: "lines order TAB delay TAB infile TAB outfile instead: writes result files" },
+    { flags: "--detach", about: "do not wait; pe-client attach makes the maps later" },
+    { flags: "--wait", about: "wait (this is the default)" },
+    { flags: "--priority N", about: "higher goes first", default: "0" },
+    { flags: "--max-fails N", about: "cancel the rest after more failed tasks than this (default: never)" },
+    {
+      flags: "--parts URL",
+      about: "where results go until the maps are made: a folder that all workers see, or scheduler: for its own store",
+      default: "scheduler:",
+    },
+    ...COLLECT_OPTIONS,
+    ...CLUSTER_OPTIONS,
+    JSON_OPTION,
+  ],
+  examples: [
+    "pe-client submit --input shards --output maps.hdf5 --orders 3-7 --delays 1-10,22-24,90 --shards 0:100",
+    "pe-client submit --task-file tasks-m06t02.txt --detach",
+  ],
+  run: submitCommand,
+};
+
+async function submitCommand(given: Given, console: Console): Promise<number> {
+  checkOptions(given);
+  const startMs = performance.now();
+  const record = await plan(given);
+  const output = given.text("output");
+  // Found out before hours of work, not after.
+  if (output !== undefined) await checkOutput(output, record.job.manifest, given.flag("replace"));
+  const planMs = performance.now() - startMs;
+  console.stderr(planText(record.job));
+  return await withCluster(given, async (cluster) => {
+    const maxFails = given.parsed("max-fails", (text) => parseWhole(text, "--max-fails", 0, FAILS_MAX));
+    const maps = await submitMaps(cluster, record, {
+      parts: partsUrl(given.needed("parts")),
+      priority: parseSigned(given.needed("priority"), "--priority", PRIORITY_MAX),
+      ...(maxFails !== undefined && { maxFails }),
+    });
+    tellSubmitted(maps, given, console);
+    return given.flag("detach")
+      ? EXIT.ok
+      : await collectHere(cluster, maps, { startMs, planMs, now: false }, given, console);
+  });
+}
+
+/** @throws {PeError} `PE_PARAMETER` for options that do not go together. */
+function checkOptions(given: Given): void {
+  const refuse = (reason: string): PeError =>
+    new PeError("PE_PARAMETER", `Cannot submit ${reason}; see pe-client submit --help`);
+  if (given.flag("wait") && given.flag("detach")) throw refuse("with --wait and --detach: give one of them");
+  const wanted = ["input", "orders", "delays"];
+  if (given.has("task-file")) {
+    const also = [...wanted, "output", "shards", "x", "y"].filter((name) => given.has(name));
+    if (also.length > 0)
+      throw refuse(`--task-file with --${also[0]}: its lines say what is computed and where it goes`);
+    return;
+  }
+  const missing = [...wanted, ...(given.flag("detach") ? [] : ["output"])].filter((name) => !given.has(name));
+  if (missing.length > 0) throw refuse(`without ${missing.map((name) => `--${name}`).join(", ")}`);
+}
+
+async function plan(given: Given): Promise<JobRecord> {
+  const list = given.text("task-file");
+  if (list === undefined) return { job: await planPe(readRequest(given)), results: [] };
+  const text = await readFile(list, "utf8").catch((error: unknown) => {
+    throw asPeError(error, "PE_INPUT_EMPTY", `Cannot read task list "${list}"`);
+  });
+  return await planTaskList(parseTaskLines(text, list), list);
+}
+
+/** A folder by its path, or what is a URL already. */
+function partsUrl(text: string): string {
+  return /^[a-z][a-z0-9+.-]*:/i.test(text) ? text : pathToFileURL(resolve(text)).href;
+}
+
+/** The id alone on stdout, so that a script can take it; with --json the one document comes at the end. */
+function tellSubmitted({ cluster, record, before, retried }: MapsOnCluster, given: Given, console: Console): void {
+  const { id, known, parts } = cluster;
+  const tasks = record.job.taskCount;
+  if (known)
+    console.stderr(
+      `joined: ${before} of ${counted(tasks, "task")} finished before` +
+        `${retried === 0 ? "" : `, ${retried} failed or cancelled ones run again`}\n`,
+    );
+  const isJson = given.flag("json");
+  if (given.flag("detach"))
+    printResult(console, isJson, { job: id, joined: known, tasks, finishedBefore: before, retried, parts }, id);
+  else if (!isJson) console.stdout(`${id}\n`);
+}

@@ -1,0 +1,101 @@
+/** pe-client watch: live bars of jobs and workers. */
+import { setTimeout as wait } from "node:timers/promises";
+import { EXIT } from "../../../common/errors.ts";
+import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
+import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
+import type { Client, ClusterStatus } from "../../client.ts";
+import type { JobStatus } from "../../cluster-job.ts";
+import { chooseJob, CLUSTER_OPTIONS, SHORT_ID, withCluster } from "../cluster.ts";
+import { endedOf, hasEnded, JOB_HEAD, jobReasons, jobRow, stateOf } from "../job-state.ts";
+import { formatBytes } from "../plan-text.ts";
+import { bar, formatCount, formatSeconds } from "../progress.ts";
+import { createScreen } from "../screen.ts";
+import { table } from "../table.ts";
+
+const LOOK_MS = 500;
+const LINE_MS = 10_000;
+
+export const watch: CommandSpec = {
+  name: "watch",
+  about:
+    "Show bars of a job, or of all, and of the workers, until they have ended; one line every 10 s without a terminal.",
+  argument: { name: "job", about: "id of a job, or its beginning (default: all)", optional: true },
+  options: [...CLUSTER_OPTIONS, JSON_OPTION],
+  examples: ["pe-client watch", "pe-client watch 3f2a9c"],
+  run: async (given, console) =>
+    await withCluster(given, async ({ client }) => {
+      const wanted = given.text("job");
+      const id = wanted === undefined ? undefined : chooseJob((await client.status()).jobs, wanted);
+      const signals = stopOnSignals(console, "no longer watching; the jobs go on");
+      try {
+        const jobs = await follow(client, id, console, signals.signal);
+        const text = jobs.length === 0 ? "no jobs" : table(JOB_HEAD, jobs.map(jobRow));
+        printResult(console, given.flag("json"), jobs, text);
+        if (signals.signal.aborted) return EXIT.interrupted;
+        return jobs.every((job) => stateOf(job) === "finished") ? EXIT.ok : EXIT.dataError;
+      } finally {
+        signals.release();
+      }
+    }),
+};
+
+/** Shows the jobs until they have ended. @returns Their last state. */
+async function follow(
+  client: Client,
+  id: string | undefined,
+  console: Console,
+  signal: AbortSignal,
+): Promise<readonly JobStatus[]> {
+  const screen = createScreen(console);
+  const first = new Map<string, Seen>();
+  let toldMs = performance.now();
+  for (;;) {
+    const all = await client.status();
+    const nowMs = performance.now();
+    const jobs = all.jobs.filter((job) => id === undefined || job.id === id);
+    for (const job of jobs) if (!first.has(job.id)) first.set(job.id, { ended: endedOf(job.counts), ms: nowMs });
+    const isOver = signal.aborted || jobs.every(hasEnded);
+    const lines = jobs.map((job) => jobLine(job, rateOf(job, first.get(job.id)!, nowMs)));
+    if (console.isTerminal) screen.draw([...lines, ...jobs.flatMap(jobReasons), "", ...all.workers.map(workerLine)]);
+    else if (!isOver && nowMs - toldMs >= LINE_MS) {
+      toldMs = nowMs;
+      console.stderr(
+        lines
+          .filter((_, place) => !hasEnded(jobs[place]!))
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
+    }
+    if (isOver) return jobs;
+    await wait(LOOK_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** A job when it was first looked at. */
+interface Seen {
+  readonly ended: number;
+  readonly ms: number;
+}
+
+function rateOf({ counts }: JobStatus, { ended, ms }: Seen, nowMs: number): number {
+  return ((endedOf(counts) - ended) / Math.max(1, nowMs - ms)) * 1000;
+}
+
+function jobLine(job: JobStatus, perSecond: number): string {
+  const { id, tasks, counts } = job;
+  const ended = endedOf(counts);
+  const share = tasks === 0 ? 1 : ended / tasks;
+  const isMoving = perSecond > 0 && !hasEnded(job);
+  return [
+    `${id.slice(0, SHORT_ID)} ${bar(share)} ${String(Math.floor(share * 100)).padStart(3)} %  ${stateOf(job)}`,
+    `${ended}/${tasks} tasks`,
+    ...(counts.erred > 0 ? [`${counts.erred} failed`] : []),
+    ...(isMoving ? [`${formatCount(perSecond)} tasks/s`, `${formatSeconds((tasks - ended) / perSecond)} left`] : []),
+  ].join("  ");
+}
+
+function workerLine({ name, state, slots, processing, finished, rssBytes }: ClusterStatus["workers"][number]): string {
+  const busy = Math.min(processing, slots);
+  return `${name.padEnd(SHORT_ID)} ${bar(slots === 0 ? 0 : busy / slots)} ${busy} of ${slots} threads, ${finished} finished, ${formatBytes(rssBytes)}, ${state}`;
+}

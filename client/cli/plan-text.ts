@@ -1,0 +1,67 @@
+/** A plan before it is carried out: for people, and as a record. */
+import { counted } from "../../common/counted.ts";
+import { formatList, formatRanges } from "../../common/ranges.ts";
+import type { PeJob } from "../../tasks/pe/plan.ts";
+import { inputName } from "../map-report.ts";
+import { formatCount, formatSeconds } from "./progress.ts";
+
+export function planRecord({
+  id,
+  manifest,
+  taskCount,
+  seriesEstimate,
+  costEstimateMs,
+  warnings,
+  unreadable,
+}: PeJob): unknown {
+  const { source, grid, common, shards } = manifest;
+  return {
+    job: id,
+    input: { root: source.root, files: source.files.length, bytes: totalBytes(manifest) },
+    grid: [grid.xSize, grid.ySize],
+    series: seriesEstimate,
+    samples: common.length,
+    orders: common.orders,
+    delays: common.delays,
+    measures: common.measures,
+    windows: windowsOf(seriesEstimate, common),
+    shards: formatRanges(shards),
+    tasks: taskCount,
+    threadMs: Math.round(costEstimateMs),
+    warnings,
+    unreadable,
+  };
+}
+
+export function planText(job: PeJob): string {
+  const { manifest, seriesEstimate, taskCount, costEstimateMs, warnings, unreadable } = job;
+  const { source, grid, common, shards } = manifest;
+  const { orders, delays, measures, length } = common;
+  const maps = orders.length * delays.length * measures.length;
+  const files = `${counted(source.files.length, "file")}, ${formatBytes(totalBytes(manifest))}`;
+  const isWhole = shards.length === 1 && shards[0]!.stop - shards[0]!.start === source.files.length;
+  const work = `${formatCount(windowsOf(seriesEstimate, common))} windows in ${counted(taskCount, "task")}`;
+  const lines = [
+    `input    ${inputName(job)}: ${files}, grid ${grid.xSize} x ${grid.ySize}`,
+    `series   ${seriesEstimate} of ${length} samples${isWhole ? "" : `, shards ${formatRanges(shards)}`}`,
+    `maps     ${maps}: ${measures.join(", ")} at orders ${formatList(orders)}, delays ${formatList(delays)}`,
+    `work     ${work}, about ${formatSeconds(Math.max(0.1, costEstimateMs / 1000))} of one core, then ${counted(maps, "map")} to write`,
+    ...warnings.map((warning) => `warning  ${warning}`),
+    ...unreadable.map(({ message }) => `problem  ${message}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function totalBytes({ source: { files } }: PeJob["manifest"]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Windows that are looked at: lower orders come with the highest. */
+function windowsOf(series: number, { orders, delays, length }: PeJob["manifest"]["common"]): number {
+  return delays.reduce((sum, delay) => sum + series * Math.max(0, length - (orders.at(-1)! - 1) * delay), 0);
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toPrecision(3)} GB`;
+  return bytes >= 1e6 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${Math.ceil(bytes / 1e3)} kB`;
+}

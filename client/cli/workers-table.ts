@@ -1,0 +1,19 @@
+/** The workers of a scheduler as a table. */
+import type { ClusterStatus } from "../client.ts";
+import { formatBytes } from "./plan-text.ts";
+import { table } from "./table.ts";
+
+export function workersTable(workers: ClusterStatus["workers"]): string {
+  if (workers.length === 0) return "no workers; start one on each machine: pe-worker URL --access-file FILE";
+  return table(
+    ["worker", "state", "threads", "tasks held", "finished", "memory"],
+    workers.map(({ name, state, slots, processing, finished, rssBytes }) => [
+      name,
+      state,
+      slots,
+      processing,
+      finished,
+      formatBytes(rssBytes),
+    ]),
+  );
+}

@@ -1,0 +1,76 @@
+/** Maps from a folder of parts, without any scheduler. */
+import { PeError } from "../common/errors.ts";
+import { acquireLock } from "../data/lock.ts";
+import { decodePart } from "../tasks/pe/part.ts";
+import type { PartReader } from "../tasks/pe/reduce.ts";
+import type { PeSummary } from "../tasks/pe/run.ts";
+import { partOfJob } from "./job-computing.ts";
+import { partsInPlace } from "./job-parts.ts";
+import { publishJob } from "./map-publishing.ts";
+import type { MapJobReport } from "./map-report.ts";
+import { describeMissing } from "./missing-cells.ts";
+import { checkOutput } from "./output-check.ts";
+import { openPartsFolder } from "./parts-folder.ts";
+
+export interface FolderReduction {
+  readonly output: string;
+  /** Id of the job or its beginning; empty when the folder holds one. */
+  readonly job: string;
+  readonly replace: boolean;
+  readonly partial: boolean;
+  readonly startMs: number;
+}
+
+/**
+ * @throws {PeError} `PE_INCOMPLETE` naming the cells of parts that are not there, unless `partial`; what
+ *   `openPartsFolder` and `publishMaps` throw
+ */
+export async function reduceFolder(
+  folder: string,
+  { output, job: wanted, replace, partial, startMs }: FolderReduction,
+): Promise<{ report: MapJobReport; missing: string[] }> {
+  const { record, store, ends } = await openPartsFolder(folder, wanted);
+  const parts = partsInPlace(store);
+  const gone = new Set(await parts.missing([...ends.values()].flatMap((end) => ("part" in end ? [end.part] : []))));
+  const tasks = [...ends].flatMap(([index, end]) => ("part" in end && !gone.has(end.part) ? [index] : []));
+  tasks.sort((a, b) => a - b);
+  const missing = describeMissing(record.job, new Set(tasks));
+  if (tasks.length === 0 || (missing.length > 0 && !partial)) throw incomplete(folder, missing);
+  const job = partOfJob(record.job, tasks);
+  const lock = await acquireLock(output);
+  try {
+    const source = await checkOutput(output, job.manifest, replace);
+    const found = tasks.map((index) => ends.get(index)!);
+    const computed = {
+      job,
+      ends: found,
+      summaries: await Promise.all(found.map(async (end) => await summaryOf(parts, end as { part: string }))),
+      seriesNow: 0,
+      finishedBefore: tasks.length,
+      threads: 0,
+      wallMs: 0,
+    };
+    const report = await publishJob(computed, { output, source, replace, parts, startMs, planMs: 0 });
+    return { report, missing };
+  } finally {
+    await lock.release();
+  }
+}
+
+/** What the task told when it was computed, as far as its part still does. */
+async function summaryOf(parts: PartReader, { part }: { part: string }): Promise<PeSummary> {
+  const { file, sha256, series, problems } = decodePart(part, await parts.read(part)).header;
+  return { part, file, sha256, series, problems: problems.length, reused: true, readMs: 0, decodeMs: 0, computeMs: 0 };
+}
+
+const FILES_TOLD_MAX = 8;
+
+function incomplete(folder: string, missing: readonly string[]): PeError {
+  const more = missing.length > FILES_TOLD_MAX ? `, and ${missing.length - FILES_TOLD_MAX} more files` : "";
+  return new PeError(
+    "PE_INCOMPLETE",
+    `Cannot make all maps of the parts in "${folder}": no whole parts of ${missing.slice(0, FILES_TOLD_MAX).join(", ")}${more}; ` +
+      "submit the job again, or --partial to leave these cells NaN",
+    { details: { missing } },
+  );
+}

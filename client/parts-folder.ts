@@ -1,0 +1,98 @@
+/**
+ * A job whose scheduler is gone, from the folder of its parts alone. The manifest names the tasks; a part's name follows from
+ * the task and the content hash of its file, which any part of that file tells. So nothing is reduced that the manifest
+ * does not name, whatever else lies in the folder.
+ */
+import { open, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { PeError } from "../common/errors.ts";
+import { knownNames } from "../common/nearest.ts";
+import { openPartStore, type PartStore } from "../data/part-store.ts";
+import { readPartHeader } from "../tasks/pe/part.ts";
+import { partOfTask } from "../tasks/pe/part-name.ts";
+import type { TaskEnd } from "../tasks/pe/reduce.ts";
+import { readRecord, recordName, type JobRecord } from "./job-record.ts";
+
+const RECORD_NAME = /^manifest-(.+)$/;
+const PART_NAME = /^pe-[0-9a-f]{40}$/;
+
+/** Ids of the jobs whose manifests lie in a folder; none where it is no folder. */
+export async function jobsOfFolder(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.flatMap((name) => RECORD_NAME.exec(name)?.[1] ?? []).toSorted();
+}
+
+export interface FolderJob {
+  readonly record: JobRecord;
+  readonly store: PartStore;
+  /** By index: the tasks whose parts are there. */
+  readonly ends: ReadonlyMap<number, TaskEnd>;
+}
+
+/**
+ * @param wanted Id of the job or its beginning; needed when the folder holds several.
+ * @throws {PeError} `PE_PARAMETER` when the folder holds several such jobs or none, `PE_INPUT_CHANGED` when it holds parts
+ *   of two contents of one file, `PE_RESULTS_UNREADABLE`
+ */
+export async function openPartsFolder(folder: string, wanted = ""): Promise<FolderJob> {
+  const jobs = await jobsOfFolder(folder);
+  const [id, ...others] = jobs.filter((job) => job.startsWith(wanted));
+  if (id === undefined || others.length > 0)
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot choose a job of "${folder}": it holds ${knownNames(wanted, jobs)}; name one with --job`,
+    );
+  const store = openPartStore(pathToFileURL(folder).href);
+  const record = await readRecord(store, id);
+  return { record, store, ends: await findParts(folder, record) };
+}
+
+async function findParts(folder: string, { job }: JobRecord): Promise<Map<number, TaskEnd>> {
+  const { manifest } = job;
+  const names = new Set((await readdir(folder)).filter((name) => PART_NAME.test(name)));
+  const contents = await contentsOf(folder, names);
+  const ends = new Map<number, TaskEnd>();
+  const contentOf = new Map<number, string>();
+  for (const [index, [ordinal]] of manifest.tasks.entries())
+    for (const sha256 of contents.get(manifest.source.files[ordinal]!.name) ?? []) {
+      const part = partOfTask(manifest, index, sha256);
+      if (!names.has(part)) continue;
+      if ((contentOf.get(ordinal) ?? sha256) !== sha256)
+        throw new PeError(
+          "PE_INPUT_CHANGED",
+          `Cannot reduce "${folder}": it holds parts of two contents of "${manifest.source.files[ordinal]!.name}"; ` +
+            `submit the job again (its manifest is ${recordName(job.id)})`,
+        );
+      contentOf.set(ordinal, sha256);
+      ends.set(index, { part });
+    }
+  return ends;
+}
+
+/** Content hashes by name of the input file, as the heads of the parts tell them. */
+async function contentsOf(folder: string, names: Iterable<string>): Promise<Map<string, Set<string>>> {
+  const contents = new Map<string, Set<string>>();
+  for (const name of names) {
+    const head = await readHead(join(folder, name));
+    if (head === undefined) continue;
+    const known = contents.get(head.file) ?? new Set();
+    contents.set(head.file, known.add(head.sha256));
+  }
+  return contents;
+}
+
+const HEAD_BYTES = 64 * 1024;
+
+/** What a part says of itself; undefined where it is no part. */
+async function readHead(path: string): Promise<{ file: string; sha256: string } | undefined> {
+  const file = await open(path, "r");
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const head = readPartHeader(buffer.subarray(0, bytesRead));
+    // Thousands of problems make a longer head.
+    return head ?? (bytesRead < HEAD_BYTES ? undefined : readPartHeader(await readFile(path)));
+  } finally {
+    await file.close();
+  }
+}
