@@ -9,6 +9,16 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
       "durable records/s of the scheduler's journal, and its replay [--folder DIR] [--seconds N] [--runs N] [--json]",
     run: async (args) => (await import("./journal.ts")).benchJournal(args),
   },
+  scheduler: {
+    about:
+      "tasks/s, round trip and efficiency of a cluster, also beside dask [--peers] [--defaults] [--rounds N] [--repeats N] [--only REGEXP] [--shape processes,local] [--profiles DIR] [--json] [--from FILE]",
+    run: async (args) => (await import("./scheduler.ts")).benchScheduler(args),
+  },
+  overhead: {
+    about:
+      "the main job through the scheduler over the bare pool of threads [--input DIR] [--shards N] [--runs N] [--json]",
+    run: async (args) => (await import("./overhead.ts")).benchOverhead(args),
+  },
   "scheduler-load": {
     about:
       "the scheduler alone: time and memory a task of a million, with 2 and 1,000 zero workers [--tasks N] [--rounds N] [--json]",
@@ -23,7 +33,7 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
 const [name = "", ...args] = process.argv.slice(2);
 const bench = BENCHES[name];
 if (bench === undefined) {
-  const list = Object.entries(BENCHES).map(([each, { about }]) => `  ${each.padEnd(12)} ${about}`);
+  const list = Object.entries(BENCHES).map(([each, { about }]) => `  ${each.padEnd(14)} ${about}`);
   console.error([`usage: npm run bench -- NAME [options]`, ...list].join("\n"));
   process.exitCode = 64;
 } else await bench.run(args);
