@@ -95,7 +95,7 @@ export async function keepInJournal(folder: string, options: KeepingOptions): Pr
     onFatal: (error) => options.onFatal(failed(folder, error)),
   });
   const { journal, recovered } = await opening.catch((error: unknown) => {
-    throw asWriteError(error, folder);
+    throw asOpenError(error, folder);
   });
   const snapshot = recovered.snapshot?.bytes ?? new Uint8Array(0);
   const tail: Uint8Array[] = [];
@@ -218,6 +218,16 @@ class Sequences {
     const next = this.#cuts[0];
     return (next === undefined ? durable : Math.min(durable, next.last - next.pieces)) - this.#surplus;
   }
+}
+
+function asOpenError(error: unknown, folder: string): unknown {
+  if (!(error instanceof PeError) || error.code !== "PE_OUTPUT_BUSY") return asWriteError(error, folder);
+  const { holder = "another process, which does not say which" } = error.details;
+  return new PeError(
+    error.code,
+    `Cannot open the journal "${folder}": ${String(holder)} has it; stop that scheduler, or name another folder`,
+    { cause: error, details: { folder, holder } },
+  );
 }
 
 function failed(folder: string, error: Error): PeError {

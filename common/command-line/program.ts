@@ -71,8 +71,10 @@ function calledIn(
 function place(program: Command, name: string, console: Console): Command {
   const [first = "", second] = name.split(" ");
   if (second === undefined) return configure(program.command(first), console);
-  const group = program.commands.find((command) => command.name() === first);
-  return configure((group ?? configure(program.command(first), console)).command(second), console);
+  const group =
+    program.commands.find((command) => command.name() === first) ??
+    configure(program.command(first), console).description(`see ${program.name()} ${first} --help`);
+  return configure(group.command(second), console);
 }
 
 /** Commander writes help through the console and throws instead of ending the process. */

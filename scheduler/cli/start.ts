@@ -45,7 +45,9 @@ async function runCommand(given: Given, console: Console): Promise<number> {
   const isJson = given.flag("json");
   const log = createLog((line) => console.stderr(line), { json: isJson });
   for (const text of settings.warnings) log({ level: "warn", text });
-  const signals = stopOnSignals(console, "stopping: what was begun is made durable; again to stop at once");
+  // A line of the log like all others.
+  const telling = { ...console, stderr: (text: string) => log({ level: "info", text: text.trim() }) };
+  const signals = stopOnSignals(telling, "stopping: what was begun is made durable; again to stop at once");
   try {
     return await serve(settings, console, isJson, log, signals.signal);
   } finally {

@@ -26,7 +26,7 @@ function sides(more: Partial<OutboxOptions> = {}): {
     onError: (error) => errors.push(error),
     ...more,
   });
-  return { outbox, reader: reader as Connection<Data, Data>, got, stalled, errors };
+  return { outbox, reader, got, stalled, errors };
 }
 
 const numbers = Array.from({ length: COUNT }, (_, number) => number);

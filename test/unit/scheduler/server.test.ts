@@ -245,9 +245,8 @@ describe("/health", () => {
   });
 
   test("answers 503 while the scheduler starts", async () => {
-    let server: SchedulerServer | undefined;
     let answered: Answer | undefined;
-    server = await serve({
+    const server = await serve({
       tokens: async (url) => {
         answered = await ask({ url } as SchedulerServer, "/health");
         return TOKENS;

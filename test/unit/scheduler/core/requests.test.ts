@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { JOB_TASKS_MAX } from "../../../../protocol/client-link.ts";
+import { JOB_TASKS_MAX, PARAMETERS_BYTES_MAX } from "../../../../protocol/client-link.ts";
 import { column, needsOf, NO_BYTES, OPTIONS, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
 
 function refusal(answers: readonly { type: string }[]): { code: string; message: string } | undefined {
@@ -98,6 +98,40 @@ describe("append", () => {
     expect(state.jobs.get(job)!.batches[0]!.fresh).toHaveLength(1);
     const effects = step({ type: "client-said", link: 1, message: { ...append, from: JOB_TASKS_MAX, count: 1 } }, 0);
     expect(JSON.stringify(effects)).toContain(`at most ${JOB_TASKS_MAX} tasks`);
+  });
+
+  test("of a task with more parameters than a hand-out takes is refused, and what is allowed is handed out", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.open();
+    const batch = (...sizes: number[]) => {
+      let end = 0;
+      const ends = column(...sizes.map((size) => (end += size)));
+      return { parameters: { ends, values: new Uint8Array(end) } };
+    };
+    const refused = refusal(scheduler.append(job, 2, batch(10, PARAMETERS_BYTES_MAX + 1)));
+    expect(refused!.message).toContain(`more than ${PARAMETERS_BYTES_MAX}`);
+    scheduler.append(job, 3, batch(10, 20, 250_000));
+    scheduler.append(job, 1, batch(PARAMETERS_BYTES_MAX));
+    const worker = scheduler.worker("w", { slots: 4 });
+    expect(scheduler.leases(worker)).toHaveLength(4);
+    const sizes = scheduler.saidTo(worker, "assign").map(({ parameters }) => parameters.byteLength);
+    expect(sizes).toEqual([250_030, PARAMETERS_BYTES_MAX]);
+  });
+
+  test("of tasks that one message to a worker cannot hold together hands them out in several", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.open();
+    const size = 300_000;
+    scheduler.append(job, 3, {
+      parameters: {
+        ends: column(10, size, 2 * size),
+        values: Uint8Array.from({ length: 2 * size }, (_, place) => place),
+      },
+    });
+    const worker = scheduler.worker("w", { slots: 4 });
+    const said = scheduler.saidTo(worker, "assign");
+    expect(said.flatMap(({ tasks }) => [...tasks])).toEqual([0, 1, 2]);
+    expect(said.map(({ parameters }) => parameters.byteLength)).toEqual([10, size - 10, size]);
   });
 
   test("with known keys joins those tasks and adds the others", () => {
@@ -297,6 +331,15 @@ describe("requests", () => {
     const scheduler = new SchedulerUnderTest();
     scheduler.submit(2);
     expect(refusal(scheduler.ask(message as never))).toMatchObject({ code: "PE_JOB_UNKNOWN" });
+  });
+
+  test("status names as many of the latest jobs as one message takes, whatever they are called", () => {
+    const scheduler = new SchedulerUnderTest();
+    for (let job = 0; job < 900; job++) scheduler.open(`${job}${"\u4e00".repeat(250)}`);
+    scheduler.ask({ type: "status" });
+    const { jobs } = scheduler.told("statusIs")[0]!;
+    expect(jobs.length).toBeGreaterThan(400);
+    expect(jobs.at(-1)!.job).toBe(900);
   });
 
   test("find, status and story answer", () => {
