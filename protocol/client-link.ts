@@ -11,6 +11,10 @@ export const BATCH_TASKS_MAX = 4096;
 /** Tasks of a job. */
 export const JOB_TASKS_MAX = 10_000_000;
 export const KEY_LENGTH_MAX = 512;
+/** Of one task's own parameters: alone in a message they leave room for the rest of it. */
+export const PARAMETERS_BYTES_MAX = (1 << 20) - (1 << 16);
+/** Of what all tasks of a job share: it travels in one message with the rest that there is to say of the job. */
+export const COMMON_BYTES_MAX = (1 << 20) - (1 << 16);
 /** Of a reason that is told beside the error it comes from. */
 export const BECAUSE_LENGTH_MAX = 1000;
 export const STORY_LINE_LENGTH_MAX = 256;
@@ -20,6 +24,7 @@ const u32 = integer(0, U32_MAX);
 const request = u32;
 const column = uint32s(BATCH_TASKS_MAX);
 const blob = bytes(1 << 20);
+const common = bytes(COMMON_BYTES_MAX);
 const key = text(KEY_LENGTH_MAX);
 
 /** What holds for all tasks of a batch. */
@@ -47,7 +52,7 @@ export const clientToScheduler = messages({
     id: text(256),
     kind: text(64),
     version: text(256),
-    common: blob,
+    common,
     /** After more failed tasks than this the rest is cancelled. */
     maxFails: u32,
     /** Ends with its last watcher, as a session's loose tasks do; else it goes on without clients. */
@@ -131,7 +136,7 @@ export const schedulerToClient = messages({
   /** All tasks of a sealed job have ended. */
   ended: { job: u32, counts },
   /** `common` as the job was opened with: whoever knows the id can go on with it. Both absent where there is no such job. */
-  found: { request, job: optional(jobStatus), common: optional(blob) },
+  found: { request, job: optional(jobStatus), common: optional(common) },
   statusIs: {
     request,
     jobs: list(jobStatus, 1000),

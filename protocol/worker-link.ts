@@ -5,6 +5,7 @@
  * and its index in the job. One hand-out of it is named by an epoch (life of the scheduler) and an attempt. Columns of
  * one message have one entry a task.
  */
+import { COMMON_BYTES_MAX } from "./client-link.ts";
 import { bytes, flag, integer, list, messages, object, text, uint32s, type Infer } from "./schema.ts";
 
 /** Tasks that one message may name. */
@@ -84,7 +85,7 @@ export const schedulerToWorker = messages({
   /** Answers `register`. */
   welcome: { epoch: u32, worker: u32, software: text(64), heartbeatMs: u32 },
   /** Before the first hand-out of a job to this worker. */
-  job: { job: u32, id: text(256), kind: text(64), version: text(256), common: blob },
+  job: { job: u32, id: text(256), kind: text(64), version: text(256), common: bytes(COMMON_BYTES_MAX) },
   /** Hand-outs, in the order in which they should begin. */
   assign: { job: u32, timeoutMs: u32, tasks, attempts: tasks, ends: tasks, parameters: blob },
   /** Results that a task needs, in the order of its needs; before its hand-out, in as many messages as it takes. */

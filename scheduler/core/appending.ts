@@ -1,5 +1,10 @@
 /** Tasks that are added to a job. */
-import { JOB_TASKS_MAX, type ClientToScheduler, type clientToScheduler } from "../../protocol/client-link.ts";
+import {
+  JOB_TASKS_MAX,
+  PARAMETERS_BYTES_MAX,
+  type ClientToScheduler,
+  type clientToScheduler,
+} from "../../protocol/client-link.ts";
 import type { JournalRecord } from "../../protocol/journal-records.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import { findJob, refuse } from "./answers.ts";
@@ -130,6 +135,8 @@ function faultOfContent(
 ): string | undefined {
   if (parameters !== undefined && !fit(parameters.ends, count, parameters.values.byteLength))
     return "its parameters do not fit its number of tasks";
+  if (parameters !== undefined && longest(parameters.ends) > PARAMETERS_BYTES_MAX)
+    return `a task has ${longest(parameters.ends)} bytes of parameters, more than ${PARAMETERS_BYTES_MAX}; what is large belongs into a file, or into what the tasks share`;
   if (keys !== undefined) {
     if (keys.length !== count) return `it has ${keys.length} keys for ${count} tasks`;
     if (new Set(keys).size !== count) return "two of its tasks have one key";
@@ -160,6 +167,14 @@ function faultOfNeeds(
         return `task ${from + task} needs task ${index} of "${need.id}", which has ${need.table.rows}`;
     }
   return undefined;
+}
+
+/** Bytes of the longest of some blobs. */
+function longest(ends: Uint32Array): number {
+  let most = 0;
+  for (let place = 0; place < ends.length; place++)
+    most = Math.max(most, ends[place]! - (place === 0 ? 0 : ends[place - 1]!));
+  return most;
 }
 
 /** Whether `ends` ascends over `count` entries up to `total`. */

@@ -6,16 +6,17 @@ import { ASSIGN_BYTES_MAX, ASSIGN_TASKS_MAX } from "./limits.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
-/** Collects hand-outs of one batch to one worker; `send` says them. */
+/** Collects hand-outs of one batch to one worker; `send` says them, those before that a message cannot hold are said at once. */
 export class HandOver {
   readonly #state: SchedulerState;
   readonly #worker: WorkerRecord;
   readonly #batch: Batch;
-  readonly #tasks: number[] = [];
-  readonly #attempts: number[] = [];
-  readonly #ends: number[] = [];
-  readonly #blobs: Uint8Array[] = [];
+  #tasks: number[] = [];
+  #attempts: number[] = [];
+  #ends: number[] = [];
+  #blobs: Uint8Array[] = [];
   #bytes = 0;
+  #sent = 0;
 
   constructor(state: SchedulerState, worker: WorkerRecord, batch: Batch) {
     this.#state = state;
@@ -24,17 +25,18 @@ export class HandOver {
   }
 
   get tasks(): number {
-    return this.#tasks.length;
+    return this.#sent + this.#tasks.length;
   }
 
   get isFull(): boolean {
-    return this.#tasks.length >= ASSIGN_TASKS_MAX || this.#bytes >= ASSIGN_BYTES_MAX;
+    return this.tasks >= ASSIGN_TASKS_MAX || this.#bytes >= ASSIGN_BYTES_MAX;
   }
 
   /** queued -> processing. What the task needs is said at once, ahead of the hand-out. */
   add(task: number): void {
     const attempt = grant(this.#state, this.#worker, this.#batch, task);
     const own = parametersOf(this.#batch, task);
+    if (this.#tasks.length > 0 && this.#bytes + own.byteLength > ASSIGN_BYTES_MAX) this.send();
     this.#tasks.push(task);
     this.#attempts.push(attempt);
     this.#ends.push((this.#bytes += own.byteLength));
@@ -55,6 +57,8 @@ export class HandOver {
       ends: Uint32Array.from(this.#ends),
       parameters: joined(this.#blobs, this.#bytes),
     });
+    this.#sent += this.#tasks.length;
+    [this.#tasks, this.#attempts, this.#ends, this.#blobs, this.#bytes] = [[], [], [], [], 0];
   }
 }
 

@@ -198,7 +198,7 @@ function tellStatus(state: SchedulerState, link: number, request: number): void 
   toClient(state, link, {
     type: "statusIs",
     request,
-    jobs: [...state.jobs.values()].slice(-STATUS_JOBS_MAX).map((job) => statusOf(state, job)),
+    jobs: latestJobs(state),
     workers: [...state.workers.values()]
       .slice(0, STATUS_WORKERS_MAX)
       .map(({ name, slots, state: now, leases, finished, rssBytes }) => ({
@@ -212,8 +212,32 @@ function tellStatus(state: SchedulerState, link: number, request: number): void 
   });
 }
 
+/** As many of the jobs that were opened last as fit one message, oldest first. */
+function latestJobs(state: SchedulerState): ReturnType<typeof statusOf>[] {
+  const latest: ReturnType<typeof statusOf>[] = [];
+  let bytes = 0;
+  for (const job of [...state.jobs.values()].slice(-STATUS_JOBS_MAX).toReversed()) {
+    const status = statusOf(state, job);
+    bytes += statusBytes(status);
+    if (bytes > STATUS_BYTES_MAX) break;
+    latest.push(status);
+  }
+  return latest.toReversed();
+}
+
+const NUMBERS_BYTES = 128;
+const UTF8_BYTES = 3;
+
+/** No less than what it takes in a message. */
+function statusBytes({ id, kind, version, because = "", waits = "" }: ReturnType<typeof statusOf>): number {
+  const length = id.length + kind.length + version.length + because.length + waits.length;
+  return NUMBERS_BYTES + length * UTF8_BYTES;
+}
+
 const STATUS_JOBS_MAX = 1000;
 const STATUS_WORKERS_MAX = 1024;
+/** Of the jobs in one message; a worker takes at most 450 bytes besides. */
+const STATUS_BYTES_MAX = 512 * 1024;
 
 function statusOf(state: SchedulerState, job: Job) {
   const { job: number, id, kind, version, table, sealed, because } = job;
