@@ -103,7 +103,8 @@ async function assertWritable(target: string): Promise<void> {
   }
 }
 
-function temporaryName(target: string): string {
+/** A name beside `target` that nobody else uses, and that a later process recognises as abandoned when this one is gone. */
+export function temporaryName(target: string): string {
   const unique = `${HOST}-${process.pid}-${randomBytes(4).toString("hex")}`;
   return join(dirname(target), `.${basename(target)}.${unique}.tmp`);
 }
@@ -148,7 +149,8 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** Makes the names in a folder durable: what was created, renamed or linked there. */
+export async function syncFolder(folder: string): Promise<void> {
   // Windows cannot open a folder; its renames are durable with the file.
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");

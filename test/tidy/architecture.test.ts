@@ -33,6 +33,8 @@ const ONE_PLACE: Readonly<Record<string, string>> = {
   "msgpackr/pack": "protocol/packing.ts",
   ws: "protocol/socket.ts",
   commander: "common/command-line/program.ts",
+  "@aws-sdk/client-s3": "data/objects/s3-connection.ts",
+  "@smithy/core/config": "data/objects/s3-connection.ts",
   h5wasm: "data/hdf5/library.ts",
   "h5wasm/node": "data/hdf5/library.ts",
   "@resvg/resvg-js": "plot/raster.ts",
