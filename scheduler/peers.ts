@@ -18,8 +18,8 @@ interface Peer {
   readonly role: Role;
   readonly connection: Connection<Told, Said>;
   readonly outbox: Outbox<Told>;
-  /** Since when it could have said something. */
-  sinceMs: number;
+  /** When it connected. */
+  readonly sinceMs: number;
   /** What it calls itself; undefined before it has said anything. */
   name: string | undefined;
 }
@@ -64,14 +64,17 @@ export class Peers {
     this.#peers.set(link, { role, connection, outbox, sinceMs: nowMs(), name: undefined });
     this.#silent.add(link);
     connection.onMessages((messages) => this.#said(link, messages));
-    if (!this.#listening[role]) connection.pause();
   }
 
   #said(link: number, messages: readonly Said[]): void {
     const peer = this.#peers.get(link);
     if (peer === undefined) return;
-    if (this.#silent.delete(link)) this.#introduce(peer, messages[0]!);
     const { role } = peer;
+    if (this.#silent.delete(link)) {
+      this.#introduce(peer, messages[0]!);
+      // Greeted it is anyway, and then it waits with the others.
+      if (!this.#listening[role]) peer.connection.pause();
+    }
     for (const message of messages) {
       if (!this.#peers.has(link)) return;
       this.#enter({ type: `${role}-said`, link, message } as SchedulerEvent);
@@ -120,11 +123,11 @@ export class Peers {
   }
 
   /** Turns away who has connected and says nothing. */
-  closeSilent(): void {
+  closeSilent(nowMs: number): void {
     for (const link of this.#silent) {
       const peer = this.#peers.get(link);
-      if (peer === undefined || !this.#listening[peer.role]) continue;
-      if (performance.now() - peer.sinceMs > SILENT_MS_MAX) this.end(link, "it said nothing");
+      if (peer === undefined) this.#silent.delete(link);
+      else if (nowMs - peer.sinceMs > SILENT_MS_MAX) this.end(link, "it said nothing");
     }
   }
 
@@ -134,7 +137,6 @@ export class Peers {
     this.#listening[role] = isListening;
     for (const peer of this.#peers.values()) {
       if (peer.role !== role) continue;
-      peer.sinceMs = performance.now();
       if (isListening) peer.connection.resume();
       else peer.connection.pause();
     }

@@ -21,7 +21,10 @@ export interface SchedulerOptions {
   /** Folder, made when it is not there. Absent: nothing is kept, and everything counts as durable at once. */
   readonly journal?: string;
   readonly log?: (line: LogLine) => void;
-  /** The disk failed or an invariant broke: nothing is done any more, and the process should end. Called at most once. */
+  /**
+   * The disk failed or an invariant broke: nothing is done any more, and the process should end after `close()`. Called at
+   * most once.
+   */
   readonly onFatal: (error: PeError) => void;
   /** Where no worker outlives the scheduler: 0 hands out at once after a restart what was handed out before. */
   readonly graceMs?: number;
@@ -192,7 +195,7 @@ class RunningScheduler implements Scheduler {
   }
 
   #tick(): void {
-    this.#peers.closeSilent();
+    this.#peers.closeSilent(performance.now());
     if (this.#isDiskFull) this.#listenAsRoomAllows();
     if (this.#snapshots.isPreparing) this.#takeSnapshot();
     else this.#step({ type: "tick" });

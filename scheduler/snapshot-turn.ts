@@ -83,18 +83,16 @@ export class SnapshotTurn {
 
   async #take(): Promise<void> {
     const startMs = performance.now();
-    const records = [...this.#core.snapshot()];
-    const pauseMs = performance.now() - startMs;
     try {
+      const records = [...this.#core.snapshot()];
+      const stoodMs = Math.round(performance.now() - startMs);
       await this.#keeping.snapshot(records);
+      const tookMs = Math.round(performance.now() - startMs);
+      const text = `snapshot of ${records.length} records in ${tookMs} ms, of which ${stoodMs} ms stood still`;
+      this.#log({ level: "info", text });
     } catch (error) {
       const { message } = asPeError(error, "PE_UNEXPECTED", "Cannot take a snapshot");
-      return this.#log({ level: "warn", text: `${message}; the journal goes on without` });
+      this.#log({ level: "warn", text: `${message}; the journal goes on without` });
     }
-    const tookMs = performance.now() - startMs;
-    this.#log({
-      level: "info",
-      text: `snapshot of ${records.length} records in ${Math.round(tookMs)} ms, of which ${Math.round(pauseMs)} ms stood still`,
-    });
   }
 }

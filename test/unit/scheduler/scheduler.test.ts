@@ -144,6 +144,19 @@ describe("startScheduler()", () => {
       await again.close();
     }));
 
+  test("leaves a snapshot behind when it stops after much work", () =>
+    inFolder(async (journal) => {
+      const cluster = await Cluster.start({ journal });
+      const filler = Buffer.alloc(30_000, "x");
+      cluster.worker({ run: () => filler });
+      const client = cluster.client();
+      await client.results(await client.submit(200));
+      await cluster.scheduler.close();
+      expect(readdirSync(journal).filter((name) => name.startsWith("snapshot-"))).toHaveLength(1);
+      await cluster.restart({ journal });
+      expect(cluster.scheduler.health().tasks.finished).toBe(200);
+    }));
+
   test("tells a client who has just come far more than a connection holds", async () => {
     const cluster = await Cluster.start();
     const filler = Buffer.alloc(20_000, "x");
@@ -197,12 +210,14 @@ describe("startScheduler()", () => {
       cluster.worker();
       await until(() => cluster.scheduler.health().workers.active === 1);
       const late = cluster.client();
+      await until(() => late.of("welcome").length === 1);
+      const asked = late.ask({ type: "status" }, "statusIs");
       await new Promise((done) => setTimeout(done, 20));
-      expect(late.told).toEqual([]);
+      expect(late.told).toHaveLength(1);
       delete faults.before;
       const job = await submitted;
       expect(textsOf(await client.results(job))).toEqual(indices(50));
-      await until(() => late.of("welcome").length === 1);
+      expect((await asked).jobs).toHaveLength(1);
       expect(cluster.scheduler.health().status).toBe("ok");
       expect(cluster.texts()).toMatch(/the disk of the journal is full[^]*has room again/);
     }));
