@@ -1,0 +1,55 @@
+/** The command pe-worker. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CommandSpec } from "../common/command-line/command.ts";
+import { asPeError } from "../common/errors.ts";
+import { createLog } from "../common/log.ts";
+import { readSettings } from "./settings.ts";
+import { supervise } from "./supervisor.ts";
+
+/**
+ * Exit status: 0 when it left as it was asked to; 69 when the scheduler refuses it or cannot be spoken to, 77 when it
+ * refuses the token; 64 for a slip in the options or a kind that cannot be loaded; 130 when it was ended at once.
+ */
+export const worker: CommandSpec = {
+  name: "pe-worker",
+  about:
+    "Joins a scheduler and computes its tasks until it is told to stop: SIGTERM or Ctrl-C finishes what runs and gives " +
+    "the rest back, a second one ends at once. It comes back by itself when it dies, and when the scheduler does.",
+  argument: {
+    name: "URL",
+    about: "the scheduler, ws://host:8786 or host:8786; else that of the access file",
+    optional: true,
+  },
+  options: [
+    { flags: "--threads N", about: "tasks at a time; as many as the machine has cores by default" },
+    { flags: "--memory-limit SIZE", about: "of the process, such as 4GB; 80 % of the machine's by default" },
+    { flags: "--resources LIST", about: "what tasks may ask for and share, such as gpu=1,licence=2" },
+    { flags: "--kinds DIR", about: "folder of your own kinds of tasks, or several with commas between them" },
+    { flags: "--scratch DIR", about: "where temporary files of tasks go, in a folder that is removed at the end" },
+    { flags: "--name NAME", about: "unique in the cluster; host and process by default" },
+    { flags: "--access-file FILE", about: "token and certificate, as pe-scheduler wrote them" },
+    { flags: "--json", about: "log lines as JSON" },
+  ],
+  examples: ["pe-worker ws://127.0.0.1:8786 --threads 4", "pe-worker --access-file access.json --kinds kinds --name a"],
+  run: async (given, console) => {
+    const settings = readSettings(given);
+    const log = createLog((line) => console.stderr(line), { json: settings.json });
+    const scratch = await makeScratch(given.text("scratch") ?? tmpdir());
+    try {
+      return await supervise({ ...settings, scratch }, { log, stderr: (text) => console.stderr(text) });
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  },
+};
+
+/** A folder that only this user can look into. */
+async function makeScratch(parent: string): Promise<string> {
+  try {
+    return await mkdtemp(join(parent, "pe-worker-"));
+  } catch (error) {
+    throw asPeError(error, "PE_OUTPUT_UNWRITABLE", `Cannot make a scratch folder in "${parent}"`);
+  }
+}

@@ -1,0 +1,86 @@
+/** Entry of the worker's own process. Its supervisor starts it, and it leaves when that one is gone. */
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EXIT, PeError } from "../common/errors.ts";
+import { createLog } from "../common/log.ts";
+import { readAccess } from "../protocol/access-file.ts";
+import { connectSocket } from "../protocol/socket.ts";
+import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts";
+import type { SchedulerConnection } from "./connecting.ts";
+import type { WorkerSettings } from "./settings.ts";
+import type { FromProcess } from "./supervisor.ts";
+import { startWorker, type Worker, type WorkerEnd } from "./worker.ts";
+
+const LINK = { out: workerToScheduler, in: schedulerToWorker };
+
+/** Another process should take its place. */
+const EXIT_REPLACE = EXIT.tempFail;
+const HEARD_WITHIN_MS = 2000;
+
+// A terminal, and a service manager, send signals to all processes; this one hears of them from its supervisor.
+for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => undefined);
+// The reader of these is the supervisor, which may be gone.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
+const settings = JSON.parse(process.argv[2] ?? "{}") as WorkerSettings;
+let worker: Worker | undefined;
+let isLeaving = false;
+
+process.on("message", leave);
+process.on("disconnect", leave);
+
+/** The only message is to drain. */
+function leave(): void {
+  isLeaving = true;
+  worker?.drain();
+}
+
+const end = await run();
+// Whoever has no supervisor any more has nobody who clears up.
+if (process.send === undefined || !process.connected) await rm(settings.scratch, { recursive: true, force: true });
+await tell(end);
+process.exit(end.type === "left" ? EXIT.ok : EXIT_REPLACE);
+
+async function run(): Promise<WorkerEnd> {
+  try {
+    worker = await start(settings);
+  } catch (error) {
+    if (!(error instanceof PeError)) throw error;
+    return { type: "refused", code: error.code, message: error.message };
+  }
+  if (isLeaving) worker.drain();
+  return await worker.ended;
+}
+
+async function start({ name, url, accessFile: file, threads, ...rest }: WorkerSettings): Promise<Worker> {
+  const access = { role: "worker", url, file } as const;
+  const { url: schedulerUrl, token, ca } = await readAccess(access);
+  return await startWorker({
+    name,
+    threads,
+    kinds: rest.kinds,
+    resources: rest.resources,
+    memoryLimitBytes: rest.memoryLimitBytes,
+    scratch: rest.scratch,
+    partAccess: { schedulerUrl, ...(token !== undefined && { token }), ...(ca !== undefined && { ca }) },
+    log: createLog((line) => process.stderr.write(line), { json: rest.json }),
+    // A scheduler that starts anew may have written another file.
+    connect: async (signal) => await connect(await readAccess(access), signal),
+  });
+}
+
+async function connect(
+  { url, token, ca }: { url: string; token: string | undefined; ca: string | undefined },
+  signal: AbortSignal,
+): Promise<SchedulerConnection> {
+  return await connectSocket(`${url}/worker`, { link: LINK, token, ca, signal });
+}
+
+/** The supervisor answers by ending the channel: what was sent could be lost with the process. */
+async function tell(ended: WorkerEnd): Promise<void> {
+  if (process.send === undefined || !process.connected) return;
+  const heard = once(process, "disconnect");
+  process.send({ ended } satisfies FromProcess, () => undefined);
+  await Promise.race([heard, sleep(HEARD_WITHIN_MS)]);
+}
