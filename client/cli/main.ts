@@ -19,6 +19,7 @@ await enter({
     workers: async () => (await import("./commands/workers.ts")).workers,
     tasks: async () => (await import("./commands/tasks.ts")).tasks,
     reduce: async () => (await import("./commands/reduce.ts")).reduce,
+    bench: async () => (await import("./commands/bench.ts")).bench,
     plot: async () => (await import("./commands/plot.ts")).plot,
     inspect: async () => (await import("./commands/inspect.ts")).inspect,
     export: async () => (await import("./commands/export.ts")).exportMap,
