@@ -2,34 +2,51 @@
 import type { FutureBatch } from "./batch.ts";
 import { batchOf, placeOf, type Future } from "./future.ts";
 
-/** Calls back once for each future, when it has ended; the list may name one twice. @returns Stops it. */
-function onEnds(futures: readonly Future[], callback: (indices: readonly number[]) => void): () => void {
-  const waiting = new Map<FutureBatch, Map<number, number[]>>();
+const NONE = -1;
+
+/** Futures of one batch that are waited for. */
+interface Waiting {
+  /** For each place the last index of the list that names it. */
+  readonly last: Int32Array;
+  left: number;
+}
+
+/**
+ * Calls back once for each index of the list, when its future has ended; the list may name one twice. Columns, because a
+ * list of a million is nothing special.
+ *
+ * @returns Stops it.
+ */
+function onEnds(futures: readonly Future[], callback: (index: number) => void): () => void {
+  const waiting = new Map<FutureBatch, Waiting>();
+  /** Index that names the same future before; most have none. */
+  const before = new Int32Array(futures.length).fill(NONE);
   const ended: number[] = [];
-  for (const [index, future] of futures.entries()) {
-    const [batch, place] = [batchOf(future), placeOf(future)];
+  for (let index = 0; index < futures.length; index++) {
+    const [batch, place] = [batchOf(futures[index]!), placeOf(futures[index]!)];
     if (!batch.isPending(place)) {
       ended.push(index);
       continue;
     }
-    let places = waiting.get(batch);
-    if (places === undefined) waiting.set(batch, (places = new Map()));
-    const indices = places.get(place);
-    if (indices === undefined) places.set(place, [index]);
-    else indices.push(index);
+    let wait = waiting.get(batch);
+    if (wait === undefined) waiting.set(batch, (wait = { last: new Int32Array(batch.count).fill(NONE), left: 0 }));
+    before[index] = wait.last[place]!;
+    wait.last[place] = index;
+    wait.left++;
   }
-  const watchers = [...waiting].map(([batch, places]) => {
+  const watchers = [...waiting].map(([batch, wait]) => {
     const watcher = (place: number): void => {
-      const indices = places.get(place);
-      if (indices === undefined) return;
-      places.delete(place);
-      if (places.size === 0) batch.unwatch(watcher);
-      callback(indices);
+      for (let index = wait.last[place] ?? NONE; index !== NONE; index = before[index]!) {
+        wait.left--;
+        callback(index);
+      }
+      wait.last[place] = NONE;
+      if (wait.left === 0) batch.unwatch(watcher);
     };
     batch.watch(watcher);
     return { batch, watcher };
   });
-  if (ended.length > 0) callback(ended);
+  for (const index of ended) callback(index);
   return () => {
     for (const { batch, watcher } of watchers) batch.unwatch(watcher);
   };
@@ -47,13 +64,10 @@ async function allFinished(futures: readonly Future[]): Promise<void> {
   try {
     await new Promise<void>((done, fail) => {
       let left = futures.length;
-      stop = onEnds(futures, (indices) => {
-        left -= indices.length;
-        for (const index of indices) {
-          const [batch, place] = [batchOf(futures[index]!), placeOf(futures[index]!)];
-          if (!batch.isFinished(place)) return fail(batch.error(place));
-        }
-        if (left === 0) done();
+      stop = onEnds(futures, (index) => {
+        const [batch, place] = [batchOf(futures[index]!), placeOf(futures[index]!)];
+        if (!batch.isFinished(place)) fail(batch.error(place));
+        else if (--left === 0) done();
       });
     });
   } finally {
@@ -65,8 +79,8 @@ async function allFinished(futures: readonly Future[]): Promise<void> {
 export async function* asCompleted<One extends Future>(futures: readonly One[]): AsyncGenerator<One> {
   let ready: One[] = [];
   let wake = (): void => undefined;
-  const stop = onEnds(futures, (indices) => {
-    for (const index of indices) ready.push(futures[index]!);
+  const stop = onEnds(futures, (index) => {
+    ready.push(futures[index]!);
     wake();
   });
   try {

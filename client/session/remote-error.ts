@@ -22,13 +22,17 @@ export function taskErrorRecord({ code, message, stack }: ToldError): ErrorRecor
 export function taskError(told: ToldError, key: string, kind: string): PeError {
   const { code, message, stack, attempts, worker, story } = told;
   const { details } = taskErrorRecord(told);
-  const cause = new Error(message);
-  cause.name = code;
-  if (stack !== "") cause.stack = stack;
   return new PeError(isKnown(code) ? code : "PE_TASK_FAILED", `${message} (task ${key}${tried(attempts, worker)})`, {
-    cause,
+    ...(stack !== "" && { cause: remoteCause(code, message, stack) }),
     details: { ...details, key, kind, attempts, worker, story },
   });
+}
+
+function remoteCause(code: string, message: string, stack: string): Error {
+  const cause = new Error(message);
+  cause.name = code;
+  cause.stack = stack;
+  return cause;
 }
 
 function tried(attempts: number, worker: string): string {
