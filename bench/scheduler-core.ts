@@ -1,12 +1,14 @@
 /**
  * What the scheduler's core costs by itself: an array job through a zero worker, which says `done` to whatever it is handed.
- * Memory a task, time a task, and whether the last tenth is as fast as the first. `npm run bench:cores`.
+ * Memory a task (results left out), time a task, and whether the last tenth is as fast as the first. `npm run bench:cores`; with
+ * `-- --document` the page of the simulation is told.
  */
 import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-link.ts";
 import type { ClientToScheduler } from "../protocol/client-link.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { createSchedulerCore } from "../scheduler/core/core.ts";
 import type { SchedulerEffect } from "../scheduler/core/events.ts";
+import { print } from "../test/support/pages/printed.ts";
 
 const OPTIONS = { priority: 0, retries: 0, timeoutMs: 0, volatile: false, resources: [], workers: [] };
 const CLIENT = 1;
@@ -139,7 +141,7 @@ function zeroWorker(
   inbox.push({ link, message: done });
 }
 
-const COUNT = Number(process.argv[2] ?? 1_000_000);
+const COUNT = 1_000_000;
 const LOADS: readonly Load[] = [
   { name: "warm-up", count: COUNT / 4 },
   { name: "warm-up with keys", count: COUNT / 4, keyed: true },
@@ -151,11 +153,14 @@ const LOADS: readonly Load[] = [
   { name: "1 ms tasks, 30 workers", count: COUNT, tookUs: 1000, workers: 30 },
   { name: "1 ms tasks, 1000 workers", count: COUNT, tookUs: 1000, workers: 1000 },
 ];
-for (const load of LOADS) {
+const lines = LOADS.map((load) => {
   const { name, bytesPerTask, microsecondsPerTask, lastOverFirst } = measure(load);
   collect();
-  console.log(
+  const line =
     `${name.padEnd(26)} ${bytesPerTask.toFixed(0).padStart(5)} B a task  ${microsecondsPerTask.toFixed(2).padStart(6)} us a task  ` +
-      `rate of the last tenth ${lastOverFirst.toFixed(2)} of the first`,
-  );
-}
+    `rate of the last tenth ${lastOverFirst.toFixed(2)} of the first`;
+  console.log(line);
+  return line;
+});
+if (process.argv.includes("--document"))
+  print("docs/simulation-of-the-scheduler.md", "measured cost", ["```text", ...lines, "```"].join("\n"));

@@ -45,7 +45,13 @@ const options = object({
 /** Everything a client may say to the scheduler. */
 export const clientToScheduler = messages({
   /** First on a connection. */
-  hello: { protocol: u32, software: text(64), name: text(128) },
+  hello: {
+    /** `PROTOCOL_VERSION`. */
+    protocol: u32,
+    /** Name and version of the program, for people. */
+    software: text(64),
+    name: text(128),
+  },
   /** Opens a job or joins the one of this id. `kind`, `version` and `common` must then be the same. */
   open: {
     request,
@@ -78,6 +84,7 @@ export const clientToScheduler = messages({
   seal: { request, job: u32, /** How many it must have by now. */ tasks: u32 },
   /** Asks for what has ended and for what ends from now on. */
   watch: { request, job: u32, results: flag() },
+  /** Wants to be told no more. */
   unwatch: { request, job: u32 },
   /** All tasks that are not finished, or those named. */
   cancel: { request, job: u32, tasks: optional(column) },
@@ -112,23 +119,30 @@ const jobStatus = object({
 export const schedulerToClient = messages({
   /** Answers `hello`. */
   welcome: { epoch: u32, software: text(64) },
-  /** The request is done, and durable. */
-  opened: { request, job: u32, tasks: u32, known: flag() },
+  /** The job is open, and that is durable. */
+  opened: { request, job: u32, /** How many it has. */ tasks: u32, /** Joined: it was open before. */ known: flag() },
+  /** The tasks are added, or were there. */
   appended: { request, job: u32, tasks: u32 },
   /** Keys that were known: task `indices[i]` of the request is task `tasks[i]` of job `jobs[i]`. Comes before `appended`. */
   joined: { request, indices: column, jobs: column, tasks: column },
+  /** Answers `seal`, `watch`, `unwatch`, `cancel`, `retry` and `release`: done, and durable. */
   ok: { request },
+  /** Answers any request that cannot be; nothing changed. */
   refused: { request, code: text(64), message: text(4096) },
   /** Tasks that finished, with their results where the watcher wants them. */
   finished: { job: u32, tasks: column, ends: column, results: blob },
+  /** A task failed for good. */
   erred: {
     job: u32,
     task: u32,
     code: text(64),
     message: text(16_384),
     stack: text(16_384),
+    /** Times it failed by itself; of a poisoned task, hand-outs. */
     attempts: u32,
+    /** The last one it was on; empty where it was on none. */
     worker: text(128),
+    /** Its last transitions, oldest first. */
     story: list(text(STORY_LINE_LENGTH_MAX), 64),
   },
   /** `because`: why the scheduler itself cancelled tasks of this job; absent where only clients did. */
@@ -137,6 +151,7 @@ export const schedulerToClient = messages({
   ended: { job: u32, counts },
   /** `common` as the job was opened with: whoever knows the id can go on with it. Both absent where there is no such job. */
   found: { request, job: optional(jobStatus), common: optional(common) },
+  /** Answers `status`: the jobs that were opened last, as many as one message takes, and the workers. */
   statusIs: {
     request,
     jobs: list(jobStatus, 1000),
@@ -152,7 +167,9 @@ export const schedulerToClient = messages({
       1024,
     ),
   },
+  /** Answers `story`: transitions, oldest first, then what the task waits for or why it was cancelled. */
   storyIs: { request, lines: list(text(STORY_LINE_LENGTH_MAX), 64) },
+  /** The connection closes: wrong version; said so that a person reads why. */
   refuse: { code: text(64), message: text(4096) },
 });
 

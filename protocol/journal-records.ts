@@ -22,6 +22,7 @@ const options = object({
 export const journalRecords = messages({
   /** A life of the scheduler begins; numbers ascend. */
   epoch: { epoch: u32 },
+  /** Numbers of jobs ascend and are given once. */
   opened: {
     job: u32,
     id: text(256),
@@ -31,6 +32,7 @@ export const journalRecords = messages({
     maxFails: u32,
     transient: flag(),
   },
+  /** A job has more tasks: as the client said it. */
   appended: {
     job: u32,
     count: u32,
@@ -41,6 +43,7 @@ export const journalRecords = messages({
     groups: optional(column),
   },
   sealed: { job: u32 },
+  /** Not of volatile tasks. */
   finished: { job: u32, tasks: column, ends: column, results: blob },
   erred: {
     job: u32,
@@ -71,6 +74,7 @@ export const journalRecords = messages({
   },
   /** Errors of the task itself, and the hand-out of the last one. */
   failed: { job: u32, task: u32, fails: u32, epoch: u32, attempt: u32 },
+  /** A job is forgotten with all that belongs to it. */
   released: { job: u32 },
 });
 

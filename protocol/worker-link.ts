@@ -25,13 +25,19 @@ const blob = bytes(1 << 20);
 export const workerToScheduler = messages({
   /** First on a connection. A connection is a new incarnation of the worker. */
   register: {
+    /** `PROTOCOL_VERSION`. */
     protocol: u32,
+    /** Name and version of the program, for people. */
     software: text(64),
+    /** One worker has it at a time. */
     name: text(128),
     /** Another for each process: tells one that comes back from a namesake. */
     instance: text(64),
+    /** Threads of its pool. */
     slots: integer(1, SLOTS_MAX),
+    /** What it can run; a job runs where its kind has its very version. */
     kinds: list(object({ name: text(64), version: text(256) }), 256),
+    /** What tasks can ask for, such as gpu=1. */
     resources: list(object({ name: text(64), amount: integer(0, 1_000_000) }), 64),
     /** Whether `held` messages follow: the scheduler hands out nothing before the last of them. */
     holds: flag(),
@@ -56,6 +62,7 @@ export const workerToScheduler = messages({
     /** Microseconds of a thread for each. */
     took: tasks,
     ends: tasks,
+    /** At most 64 KiB each. */
     results: blob,
   },
   /** The task itself ended in an error, its thread died under it, or it ran out of time. */

@@ -317,28 +317,41 @@ export function gapsOf(counts: Counts): { missing: string[]; surprising: string[
 }
 
 /** The tables as text: how often each pair was met, `-` where it cannot be, `0` where it could have been. */
+export function printTables(counts: Counts): string {
+  return (Object.keys(TABLES) as TableName[]).map((name) => printTable(name, counts)).join("\n\n");
+}
+
+/** The tables, and why some pairs cannot be. */
 export function printCoverage(counts: Counts): string {
-  const lines: string[] = [];
-  for (const [name, table] of Object.entries(TABLES) as [TableName, Table][]) {
-    const cell = (row: string, column: string): string => {
-      const count = counts[name][`${row}/${column}`];
-      return count === undefined ? (whyImpossible(table, row, column) === undefined ? "0" : "-") : shortened(count);
-    };
-    const widths = table.columns.map((column) => Math.max(column.length, 6));
-    const first = Math.max(...table.rows.map(({ length }) => length));
-    lines.push(
-      "",
-      table.title,
-      `${" ".repeat(first)}  ${table.columns.map((column, place) => column.padStart(widths[place]!)).join("  ")}`,
-    );
-    for (const row of table.rows)
-      lines.push(
-        `${row.padEnd(first)}  ${table.columns.map((column, place) => cell(row, column).padStart(widths[place]!)).join("  ")}`,
-      );
-    const reasons = Object.entries(table.impossible).filter(([, why]) => why !== "no transition" && why !== "as above");
-    for (const [pair, why] of reasons) lines.push(`  - ${pair}: ${why}`);
-  }
-  return lines.join("\n");
+  const tables = Object.entries(TABLES) as [TableName, Table][];
+  return tables
+    .map(([name, { impossible }]) => {
+      const reasons = Object.entries(impossible).filter(([, why]) => why !== "no transition" && why !== "as above");
+      return [printTable(name, counts), ...reasons.map(([pair, why]) => `  - ${pair}: ${why}`)].join("\n");
+    })
+    .join("\n\n");
+}
+
+function printTable(name: TableName, counts: Counts): string {
+  const table: Table = TABLES[name];
+  const cell = (row: string, column: string): string => {
+    const count = counts[name][`${row}/${column}`];
+    return count === undefined ? (whyImpossible(table, row, column) === undefined ? "0" : "-") : shortened(count);
+  };
+  const widths = table.columns.map((column) => Math.max(column.length, 6));
+  const first = Math.max(...table.rows.map(({ length }) => length));
+  const line = (head: string, cells: readonly string[]): string =>
+    `${head.padEnd(first)}  ${cells.map((text, place) => text.padStart(widths[place]!)).join("  ")}`;
+  return [
+    table.title,
+    line("", table.columns),
+    ...table.rows.map((row) =>
+      line(
+        row,
+        table.columns.map((column) => cell(row, column)),
+      ),
+    ),
+  ].join("\n");
 }
 
 function shortened(count: number): string {

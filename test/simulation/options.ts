@@ -4,23 +4,27 @@
  */
 import { Random } from "../../common/random.ts";
 
-/** Faults, each with its mean number in ten seconds of virtual time. */
-export const FAULTS = [
-  "connectionBreak",
-  "halfOpen",
-  "partition",
-  "workerKill",
-  "workerFreeze",
-  "threadDeath",
-  "workerDrain",
-  "workerPause",
-  "workerForgets",
-  "schedulerCrash",
-  "schedulerFreeze",
-  "journalLoss",
-  "clientLeave",
-] as const;
-export type Fault = (typeof FAULTS)[number];
+/** Faults, each drawn with its mean number in ten seconds of virtual time. */
+export const FAULTS_ABOUT = {
+  connectionBreak:
+    "The network resets a worker's connection: at any time, between inputs and the hand-out that needs them, or between a registration and what it holds; the scheduler hears of it or not.",
+  halfOpen: "A worker's connection is silent for ever, neither side hears that it ended.",
+  partition: "The network brings nothing over, one way or both, then all of it.",
+  workerKill: "kill -9 of a worker; its supervisor starts another process of the name.",
+  workerFreeze: "SIGSTOP of a worker, up to 12 s, then SIGCONT.",
+  threadDeath: "A pool thread that runs something dies by itself.",
+  workerDrain: "A worker leaves: SIGTERM.",
+  workerPause: "A worker's memory is short for a while.",
+  workerForgets: "A worker loses a hand-out that waits, as a bug would.",
+  schedulerCrash:
+    "kill -9 of the scheduler: at any time, or when several records are on their way to the disk; some of these survive.",
+  schedulerFreeze: "SIGSTOP of the scheduler, up to 12 s, then SIGCONT.",
+  journalLoss:
+    "The scheduler dies and somebody deletes its journal; workers and clients still know jobs of the old one.",
+  clientLeave: "A client goes without a word and comes back.",
+} as const;
+export type Fault = keyof typeof FAULTS_ABOUT;
+export const FAULTS = Object.keys(FAULTS_ABOUT) as readonly Fault[];
 
 export interface Options {
   readonly seed: number;

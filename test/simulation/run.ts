@@ -4,14 +4,15 @@
  * `npm run simulate -- --seconds 60` runs worlds of fresh seeds on all cores and prints how many core events a minute went by,
  * which pairs of state and event were met, and the first seed that failed with the command that replays it.
  * `--seed N` replays one world with a trace of every event and effect; `--seeds 1:500` runs these seeds;
- * `--mutants` breaks each safety mechanism in turn and says which seed noticed.
+ * `--mutants` breaks each safety mechanism in turn and says which seed noticed. With `--document` the page of the simulation is told.
  */
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { addCounts, Coverage, gapsOf, printCoverage, type Counts } from "./coverage.ts";
+import { addCounts, Coverage, gapsOf, printCoverage, printTables, type Counts } from "./coverage.ts";
 import { loadMutant, MUTANTS } from "./mutants.ts";
+import { print, row } from "../support/pages/printed.ts";
 import { drawOptions } from "./options.ts";
 import { CORES, World, type Cores } from "./world.ts";
 
@@ -105,7 +106,9 @@ async function inProcess<Answer>(...parts: readonly (string | number)[]): Promis
   });
 }
 
-async function simulate(first: number, stop: number, seconds: number): Promise<void> {
+const PAGE = "docs/simulation-of-the-scheduler.md";
+
+async function simulate(first: number, stop: number, seconds: number, documents: boolean): Promise<void> {
   const parts = availableParallelism();
   const results = await Promise.all(
     Array.from(
@@ -124,9 +127,9 @@ async function simulate(first: number, stop: number, seconds: number): Promise<v
   const firstSeeds: Record<string, number> = Object.assign({}, ...results.map((result) => result.firstSeeds));
   for (const pair of surprising) console.log(`met, although it cannot be: ${pair} (seed ${firstSeeds[pair]})`);
   const worlds = results.reduce((sum, result) => sum + result.worlds, 0);
-  console.log(
-    `\n${worlds} worlds from seed ${first}, ${events} core events in ${longest.toFixed(1)} s: ${((events / longest) * 60e-6).toFixed(1)} million a minute`,
-  );
+  const summary = `${worlds} worlds from seed ${first}, ${events} core events in ${longest.toFixed(1)} s: ${((events / longest) * 60e-6).toFixed(1)} million a minute`;
+  console.log(`\n${summary}`);
+  if (documents) print(PAGE, "measured pairs", `\`\`\`text\n${printTables(counts)}\n\n${summary}\n\`\`\``);
   const [failure] = results.flatMap((result) => result.failure ?? []).toSorted((a, b) => a.seed - b.seed);
   if (surprising.length > 0) process.exitCode = 1;
   if (failure === undefined) return;
@@ -134,14 +137,19 @@ async function simulate(first: number, stop: number, seconds: number): Promise<v
   process.exitCode = 1;
 }
 
-async function killMutants(seconds: number): Promise<void> {
+async function killMutants(seconds: number, documents: boolean): Promise<void> {
   let survivors = 0;
+  const noticed = new Map<number, string>();
   const places = MUTANTS.keys();
   const oneAfterTheOther = async (): Promise<void> => {
     for (const place of places) {
       const { name } = MUTANTS[place]!;
       const { failure, seconds: took } = await inProcess<Result>("--mutant", place, "--seconds", seconds);
       if (failure === undefined) survivors++;
+      noticed.set(
+        place,
+        failure === undefined ? "**survived**" : row(name, `${took.toFixed(1)} s`, failure.message.slice(0, 110)),
+      );
       const how =
         failure === undefined
           ? "SURVIVED"
@@ -151,6 +159,9 @@ async function killMutants(seconds: number): Promise<void> {
   };
   await Promise.all(Array.from({ length: availableParallelism() }, oneAfterTheOther));
   console.log(`\n${MUTANTS.length - survivors} of ${MUTANTS.length} mutants were killed`);
+  const rows = [...noticed].toSorted(([a], [b]) => a - b).map(([, text]) => text);
+  const head = ["| mutant | noticed after | by |", "| --- | --- | --- |"];
+  if (documents) print(PAGE, "measured mutants", [...head, ...rows].join("\n"));
   if (survivors > 0) process.exitCode = 1;
 }
 
@@ -161,6 +172,7 @@ const { values } = parseArgs({
     seeds: { type: "string" },
     calm: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
+    document: { type: "boolean", default: false },
     part: { type: "string" },
     step: { type: "string", default: "1" },
     stop: { type: "string", default: "Infinity" },
@@ -173,12 +185,13 @@ if (values.part !== undefined)
 else if (values.mutant !== undefined)
   process.send!(runSeeds(1, 1, Infinity, seconds, await loadMutant(Number(values.mutant))));
 else if (values.seed !== undefined) replay(Number(values.seed), values.calm);
-else if (values.mutants) await killMutants(seconds);
+else if (values.mutants) await killMutants(seconds, values.document);
 else {
   const [first, stop] = values.seeds?.split(":").map(Number) ?? [];
   await simulate(
     first ?? 1 + Math.floor(Math.random() * 1e9),
     stop ?? Infinity,
     values.seeds === undefined || values.seconds !== undefined ? seconds : Infinity,
+    values.document,
   );
 }

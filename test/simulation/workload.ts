@@ -6,8 +6,18 @@ import { Random } from "../../common/random.ts";
 import type { Options } from "./options.ts";
 
 /** How a task behaves, wherever it runs. */
-export type Behaviour =
-  "good" | "flaky" | "failing" | "poisonThread" | "poisonWorker" | "endless" | "huge" | "straggling" | "unreachable";
+export const BEHAVIOURS_ABOUT = {
+  good: "Gives its result.",
+  flaky: "Fails once or twice, then gives its result.",
+  failing: "Fails each time.",
+  poisonThread: "Ends each thread that runs it.",
+  poisonWorker: "Ends each worker process that runs it.",
+  endless: "Never ends by itself.",
+  huge: "Gives a result above the limit.",
+  straggling: "Takes ten times as long as others, or about as long as it may.",
+  unreachable: "Its input is where no worker can reach it: an error that ends its job.",
+} as const;
+export type Behaviour = keyof typeof BEHAVIOURS_ABOUT;
 
 export interface BatchPlan {
   readonly start: number;
