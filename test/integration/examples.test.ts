@@ -1,0 +1,30 @@
+/** Every example runs as it stands, on the built package, prints what it promises, and ends by itself. */
+import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { ROOT } from "../support/client.ts";
+
+const execute = promisify(execFile);
+const FOLDER = join(ROOT, "examples");
+const HANG_MS = 60_000;
+
+/** The last line of each, or what stands in it. */
+const PROMISED: Readonly<Record<string, RegExp>> = {
+  "graph.mjs": /noise {4}0: mean entropy 0\.4\d\d\n[^]*noise {3}10: mean entropy 0\.999\nthe known series has 4000 samples\n$/,
+  "parameter-sweep.mjs": /r = 3\.50 {2}#+ +0\.290\n[^]*\n51 points, most disordered at r = 3\.99\n$/,
+  "tree-reduction.mjs": /^2047 tasks, the sum of 1 to 1024 is 524800\n$/,
+  "user-kind.mjs": /^1: 16\.\d %\n[^]*PE_PARAMETER: [^]*seed[^]*\nPE_LIMIT: Cannot throw 1000000000 dice[^\n]*\n$/,
+};
+
+test("examples are those that are tested", () => {
+  const files = readdirSync(FOLDER).filter((name) => name.endsWith(".mjs"));
+  expect(files.toSorted()).toEqual(Object.keys(PROMISED).toSorted());
+});
+
+test.each(Object.entries(PROMISED))("%s runs and prints its result", async (name, promised) => {
+  const { stdout, stderr } = await execute(process.execPath, [join(FOLDER, name)], { timeout: HANG_MS });
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(promised);
+});
