@@ -9,6 +9,11 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
       "durable records/s of the scheduler's journal, and its replay [--folder DIR] [--seconds N] [--runs N] [--json]",
     run: async (args) => (await import("./journal.ts")).benchJournal(args),
   },
+  pool: {
+    about:
+      "no-op tasks/s through the pool of threads alone, by tasks a frame [--threads N] [--tasks N] [--runs N] [--json]",
+    run: async (args) => (await import("./pool.ts")).benchPool(args),
+  },
   scheduler: {
     about:
       "tasks/s, round trip and efficiency of a cluster, also beside dask [--peers] [--defaults] [--rounds N] [--repeats N] [--only REGEXP] [--shape processes,local] [--profiles DIR] [--json] [--from FILE]",

@@ -93,9 +93,3 @@ export interface Job<Parameters = unknown, Common = unknown> {
   /** Tasks of one group should run on one worker, which has their input at hand. Ascending with the index. */
   groupOf?(index: number): number;
 }
-
-/** What the driver without a scheduler tells of a task; goes with it. */
-export interface TaskResult {
-  readonly part?: { readonly name: string; readonly bytes?: Uint8Array };
-  readonly summary: Readonly<Record<string, unknown>>;
-}

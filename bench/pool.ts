@@ -1,0 +1,97 @@
+/**
+ * Hand-over to the pool of threads alone: no-op tasks with parameters of about 70 bytes, no scheduler and no connection. As in a
+ * worker, each thread has one frame at a time.
+ */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { encodeValue } from "../protocol/values.ts";
+import { encodeJobCommon } from "../tasks/job-common.ts";
+import { createWorkerPool, type WorkerPool } from "../worker/pool.ts";
+
+const FRAME_TASKS = [1, 10, 100, 256];
+/** The place of the kinds of the tests, from the root of the repository. */
+const KINDS = join("test", "fixtures", "kinds");
+
+export interface PoolRate {
+  readonly frameTasks: number;
+  /** Median of the runs. */
+  readonly tasksPerSecond: number;
+  readonly microsecondsPerFrame: number;
+}
+
+export async function benchPool(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      threads: { type: "string", default: String(availableParallelism()) },
+      tasks: { type: "string", default: "100000" },
+      runs: { type: "string", default: "5" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const pool = createWorkerPool({ threads: Number(values.threads), kinds: [KINDS] });
+  const seconds = new Map<number, number[]>(FRAME_TASKS.map((frameTasks) => [frameTasks, []]));
+  try {
+    const tasksOf = (frameTasks: number): number => Math.min(Number(values.tasks), frameTasks * 5000);
+    for (let run = -1; run < Number(values.runs); run++)
+      for (const frameTasks of FRAME_TASKS) {
+        const took = await runTasks(pool, tasksOf(frameTasks), frameTasks);
+        // The first round warms.
+        if (run >= 0) seconds.get(frameTasks)!.push(took / tasksOf(frameTasks));
+      }
+  } finally {
+    await pool.close();
+  }
+  const rates = FRAME_TASKS.map((frameTasks): PoolRate => {
+    const perTask = median(seconds.get(frameTasks)!);
+    return {
+      frameTasks,
+      tasksPerSecond: Math.round(1 / perTask),
+      microsecondsPerFrame: Math.round(perTask * frameTasks * 1e6 * Number(values.threads)),
+    };
+  });
+  console.log(values.json ? JSON.stringify(rates) : table(rates, pool.threads));
+}
+
+/** @returns Seconds. */
+async function runTasks(pool: WorkerPool, count: number, frameTasks: number): Promise<number> {
+  const common = encodeJobCommon({ parts: null, common: undefined });
+  const parameters = encodeValue({ tag: 1, text: "some fifty characters of parameters, as a sweep has them" });
+  let ended = 0;
+  const startMs = performance.now();
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (;;) {
+      if (next >= count) return;
+      const tasks = Array.from({ length: Math.min(frameTasks, count - next) }, () => ({
+        task: next++,
+        attempt: 1,
+        parameters,
+        inputs: [],
+      }));
+      await pool.run({ job: 1, id: "bench", kind: "noop", common, tasks }, ({ done }) => void (ended += done.length));
+    }
+  };
+  await Promise.all(Array.from({ length: pool.threads }, lane));
+  if (ended !== count) throw new Error(`${ended} of ${count} tasks ended`);
+  return (performance.now() - startMs) / 1000;
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
+}
+
+function table(rates: readonly PoolRate[], threads: number): string {
+  return [
+    `no-op tasks through ${threads} threads, median of the runs`,
+    "tasks a frame    tasks/s    us a frame of one thread",
+    ...rates.map(({ frameTasks, tasksPerSecond, microsecondsPerFrame }) =>
+      [
+        String(frameTasks).padStart(13),
+        String(tasksPerSecond).padStart(10),
+        String(microsecondsPerFrame).padStart(13),
+      ].join(" "),
+    ),
+  ].join("\n");
+}
