@@ -168,8 +168,12 @@ export function loseWorker(state: SchedulerState, worker: WorkerRecord, reason: 
   worker.leases.clear();
   for (const lease of accused) accuse(state, lease, worker.instance);
   for (const { job, task } of leases) requeue(state, job, task, worker.link);
-  for (const { job, task } of accused)
-    judge(state, job, task, `worker "${worker.name}" was gone while it held the task`, worker.name);
+  for (const { job, task } of accused) judge(state, job, task, howItWent(worker), worker.name);
+}
+
+function howItWent({ name, rssBytes }: WorkerRecord): string {
+  const memory = rssBytes > 0 ? `, with ${Math.round(rssBytes / 2 ** 20)} MiB of memory when it was last heard of` : "";
+  return `worker "${name}" was gone while it held the task${memory}`;
 }
 
 export function onWorkerClosed(state: SchedulerState, link: number): void {

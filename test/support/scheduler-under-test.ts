@@ -266,7 +266,7 @@ export class SchedulerUnderTest {
     this.say(link, { type: "held", job: hands[0]?.job ?? 0, id, ...columns(hands), last: true });
   }
 
-  heartbeat(link: number, hands: readonly Hand[] = [], paused = false): void {
+  heartbeat(link: number, hands: readonly Hand[] = [], paused = false, rssBytes = 0): void {
     const { tasks, attempts } = columns(hands);
     this.say(link, {
       type: "heartbeat",
@@ -274,7 +274,7 @@ export class SchedulerUnderTest {
       tasks,
       attempts,
       paused,
-      rssBytes: 0,
+      rssBytes,
     });
   }
 

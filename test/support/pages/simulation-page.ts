@@ -18,9 +18,12 @@ const JUDGES = {
 
 export function printFaults(): string {
   return [
-    ...["| fault | what happens |", "| --- | --- |"],
+    "| fault | what happens |",
+    "| --- | --- |",
     ...Object.entries(FAULTS_ABOUT).map(([fault, about]) => row(`\`${fault}\``, about)),
-    ...["", "| task | what it does, wherever it runs |", "| --- | --- |"],
+    "",
+    "| task | what it does, wherever it runs |",
+    "| --- | --- |",
     ...Object.entries(BEHAVIOURS_ABOUT).map(([behaviour, about]) => row(`\`${behaviour}\``, about)),
   ].join("\n");
 }

@@ -27,6 +27,19 @@ describe("a task under which a thread died", () => {
     });
   });
 
+  test("is erred with the name and the memory of the worker that was gone the third time", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(1);
+    for (const name of ["a", "b", "c"]) {
+      const worker = scheduler.worker(name);
+      scheduler.heartbeat(worker, scheduler.leases(worker), false, 900 * 2 ** 20);
+      scheduler.close(worker);
+    }
+    scheduler.pass(6000);
+    const [{ message } = { message: "" }] = scheduler.told("erred");
+    expect(message).toContain('worker "c" was gone while it held the task, with 900 MiB of memory');
+  });
+
   test("keeps its deaths over a restart, and runs alone in the next life", () => {
     const scheduler = new SchedulerUnderTest();
     const job = scheduler.submit(3);
