@@ -19,5 +19,6 @@ while (layer.length > 1) {
   tasks += layer.length;
 }
 
-console.log(`${tasks} tasks, the sum of 1 to 1024 is ${await layer[0].result()}`);
+const sum = Number(await layer[0].result());
+console.log(`${tasks} tasks, the sum of 1 to 1024 is ${sum}`);
 await client.close();
