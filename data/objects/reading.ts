@@ -129,9 +129,9 @@ class Reading {
   async #accept(opened: Opened, range: { start: number; stop: number } | undefined): Promise<void> {
     const told = opened.status === 206 ? opened.range?.objectBytes : opened.bodyBytes;
     const objectBytes = told ?? this.#objectBytes ?? (await this.#source.look(this.#task.signal)).bytes;
-    this.#fix(opened.version, objectBytes);
     if (opened.status === 206) refuseWrongRange(opened, range, objectBytes);
     else if (opened.status !== 200) throw new StoreFault("passing", `it answers with status ${opened.status}`);
+    this.#fix(opened.version, objectBytes);
     if (this.#known?.checksum === undefined) this.#known = opened;
     this.#memory ??= memoryFor(this.#task.where, this.#lengthOf(objectBytes), this.#into);
   }

@@ -26,9 +26,14 @@ export interface S3Connection extends S3Settings {
   /**
    * Makes one request; the body of its answer is not waited for.
    *
+   * @param bytesSent With the request: sending them may take its time.
    * @throws {StoreFault}
    */
-  ask<Answer>(signal: AbortSignal | undefined, act: (speaking: Speaking) => Promise<Answer>): Promise<Answer>;
+  ask<Answer>(
+    signal: AbortSignal | undefined,
+    act: (speaking: Speaking) => Promise<Answer>,
+    bytesSent?: number,
+  ): Promise<Answer>;
   /** Reads the credentials anew, wherever they come from. */
   renew(): Promise<void>;
 }
@@ -41,6 +46,8 @@ export interface S3Line {
 
 const CONNECTIONS_MAX = 64;
 const CONNECT_MS = 5000;
+/** A request that is sent more slowly is given up: half a megabyte a second. One that stands still ends sooner, with its socket. */
+const SENT_BYTES_PER_MS_MIN = 500;
 /** Several readers meet expired credentials at once; one renewal serves them all. */
 const RENEWED_LATELY_MS = 1000;
 
@@ -78,11 +85,15 @@ async function connect(access: S3Access, agents: Agents): Promise<S3Connection> 
   };
   return {
     ...settings,
-    async ask(signal, act) {
+    async ask(signal, act, bytesSent = 0) {
       try {
-        return await answeredWithin(patience.idleMs, signal, async (abortSignal) => {
-          return await act({ sdk, client, options: { abortSignal } });
-        });
+        return await answeredWithin(
+          patience.idleMs + bytesSent / SENT_BYTES_PER_MS_MIN,
+          signal,
+          async (abortSignal) => {
+            return await act({ sdk, client, options: { abortSignal } });
+          },
+        );
       } catch (error) {
         signal?.throwIfAborted();
         throw faultOf(error);

@@ -79,7 +79,19 @@ export function faultOf(error: unknown): unknown {
 function fault(kind: FaultKind, said: Error & Said, status: number | undefined, storeCode: string | undefined) {
   const asked = Number(said.$response?.headers?.["retry-after"]);
   const waitMs = Number.isFinite(asked) && asked > 0 ? asked * 1000 : 0;
-  return new StoreFault(kind, reasonOf(kind, said, status, storeCode), { cause: said, storeCode, waitMs });
+  return new StoreFault(kind, reasonOf(kind, said, status, storeCode), {
+    cause: withoutAnswer(said),
+    storeCode,
+    waitMs,
+  });
+}
+
+/** The SDK's errors hold the whole answer and its request, signature and all; who prints an error shall not print those. */
+function withoutAnswer({ name, message, stack }: Error): Error {
+  const plain = new Error(message);
+  plain.name = name;
+  if (stack !== undefined) plain.stack = stack;
+  return plain;
 }
 
 function reasonOf(

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { asError, StoreFault } from "./fault.ts";
 import { persist } from "./patience.ts";
-import { etagOf, isEtagMd5, WRITE_KEY } from "./s3-answers.ts";
+import { isEtagMd5, WRITE_KEY } from "./s3-answers.ts";
 import { metadataOf, versionOfAnswer, type Writing } from "./s3-put.ts";
 import { look } from "./s3-reading.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
@@ -69,20 +69,24 @@ async function putPiece({ bucket, writing, uploadId, signal }: Upload, piece: nu
   const connection = await bucket.line.connection();
   return await persist(bucket.task("write", writing.name, signal), async () => {
     bucket.traffic.writes++;
-    const answer = await connection.ask(signal, async ({ sdk, client, options }) => {
-      const input = {
-        Bucket: bucket.bucket,
-        Key: bucket.root + writing.name,
-        UploadId: uploadId,
-        PartNumber: piece + 1,
-        Body: bytes,
-        ContentLength: bytes.byteLength,
-        ContentMD5: md5.toString("base64"),
-      };
-      return await client.send(new sdk.UploadPartCommand(input), options);
-    });
+    const answer = await connection.ask(
+      signal,
+      async ({ sdk, client, options }) => {
+        const input = {
+          Bucket: bucket.bucket,
+          Key: bucket.root + writing.name,
+          UploadId: uploadId,
+          PartNumber: piece + 1,
+          Body: bytes,
+          ContentLength: bytes.byteLength,
+          ContentMD5: md5.toString("base64"),
+        };
+        return await client.send(new sdk.UploadPartCommand(input), options);
+      },
+      bytes.byteLength,
+    );
     bucket.traffic.bytesWritten += bytes.byteLength;
-    return versionOfAnswer(etagOf(answer.ETag), md5.toString("hex"), isEtagMd5(bucket.bucket, answer));
+    return versionOfAnswer(answer, md5.toString("hex"), isEtagMd5(bucket.bucket, answer));
   });
 }
 
@@ -102,9 +106,7 @@ async function complete(upload: Upload, etags: readonly string[]): Promise<strin
         };
         return await client.send(new sdk.CompleteMultipartUploadCommand(input), options);
       });
-      const version = etagOf(answer.ETag);
-      if (version === undefined) throw new StoreFault("passing", "the answer does not say which version was written");
-      return version;
+      return versionOfAnswer(answer);
     } catch (error) {
       const own = isUncertain ? await ownVersion(bucket, writing) : undefined;
       if (own !== undefined) return own;

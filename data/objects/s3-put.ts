@@ -37,27 +37,42 @@ export async function put(
   traffic.writes++;
   const connection = await line.connection();
   const md5 = hash("md5", bytes, "buffer");
-  const answer = await connection.ask(signal, async ({ sdk, client, options }) => {
-    const input = {
-      Bucket: bucket,
-      Key: root + name,
-      Body: bytes,
-      ContentLength: bytes.byteLength,
-      // The one checksum that every server compares.
-      ContentMD5: md5.toString("base64"),
-      Metadata: metadataOf(writing),
-      ...(connection.isAmazon && { ChecksumSHA256: writing.sha256.toString("base64") }),
-      ...condition,
-    };
-    return await client.send(new sdk.PutObjectCommand(input), options);
-  });
+  const answer = await connection.ask(
+    signal,
+    async ({ sdk, client, options }) => {
+      const input = {
+        Bucket: bucket,
+        Key: root + name,
+        Body: bytes,
+        ContentLength: bytes.byteLength,
+        // The one checksum that every server compares.
+        ContentMD5: md5.toString("base64"),
+        Metadata: metadataOf(writing),
+        ...(connection.isAmazon && { ChecksumSHA256: writing.sha256.toString("base64") }),
+        ...condition,
+      };
+      return await client.send(new sdk.PutObjectCommand(input), options);
+    },
+    bytes.byteLength,
+  );
   traffic.bytesWritten += bytes.byteLength;
-  return versionOfAnswer(etagOf(answer.ETag), md5.toString("hex"), isEtagMd5(bucket, answer));
+  return versionOfAnswer(answer, md5.toString("hex"), isEtagMd5(bucket, answer));
 }
 
-/** @throws {StoreFault} when the answer, of status 200, does not say that the bytes are kept. */
-export function versionOfAnswer(etag: string | undefined, md5: string, isMd5: boolean): string {
-  if (etag === undefined) throw new StoreFault("passing", "the answer does not say which version was written");
+/** What the answer to a PUT says. */
+export interface Put {
+  readonly ETag?: string | undefined;
+  readonly $metadata: { readonly httpStatusCode?: number | undefined };
+}
+
+/**
+ * @param md5 Of the bytes that were sent; undefined where the ETag is none of them.
+ * @throws {StoreFault} when the answer does not say that the bytes are kept: an error may come with status 200.
+ */
+export function versionOfAnswer(answer: Put, md5?: string, isMd5 = false): string {
+  const etag = etagOf(answer.ETag);
+  if (etag === undefined || answer.$metadata.httpStatusCode !== 200)
+    throw new StoreFault("passing", "the answer does not say which version was written");
   if (isMd5 && /^[0-9a-f]{32}$/.test(etag) && etag !== md5)
     throw new StoreFault("passing", "the store keeps other bytes than were sent");
   return etag;

@@ -61,28 +61,25 @@ export async function drain(
         unseen = 0;
         timer.refresh();
       }
-      take(piece);
+      try {
+        take(piece);
+      } catch (error) {
+        // Not of the connection.
+        fault ??= error as Error;
+        throw error;
+      }
     }
-    if (fault !== undefined) throw fault;
   } catch (error) {
     body.destroy();
-    throw fault ?? broken(error);
+    fault ??= broken(error);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   }
+  if (fault !== undefined) throw fault;
 }
 
-/** Only the connection's own errors are faults; what `take` throws goes through. */
-function broken(error: unknown): unknown {
-  const isOfConnection = error instanceof Error && "code" in error && !(error instanceof StoreFault) && isErrno(error);
-  return isOfConnection
-    ? new StoreFault("passing", `the connection broke (${error.message})`, { cause: error })
-    : error;
-}
-
-function isErrno(error: Error & { code?: unknown }): boolean {
-  return (
-    typeof error.code === "string" && /^(E[A-Z]+|ERR_STREAM_PREMATURE_CLOSE|HPE_[A-Z_]+|ABORT_ERR)$/.test(error.code)
-  );
+function broken(error: unknown): StoreFault {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new StoreFault("passing", `the connection broke (${reason})`, { cause: error });
 }

@@ -214,8 +214,13 @@ function suite(name: string, { place, conditional, many }: Pick<Way, "place" | "
         "\ud800",
         "x".repeat(1025),
       ])
-        for (const act of [store.read(bad), store.write(bad, new Uint8Array(1)), store.stat(bad), store.remove(bad)])
-          await expect(act).rejects.toMatchObject({ code: "PE_PARAMETER" });
+        for (const act of [
+          () => store.read(bad),
+          () => store.write(bad, new Uint8Array(1)),
+          () => store.stat(bad),
+          () => store.remove(bad),
+        ])
+          await expect(act()).rejects.toMatchObject({ code: "PE_PARAMETER" });
     });
 
     test("list() goes by prefix, not by folder, and tells lengths and versions", async () => {
