@@ -141,21 +141,26 @@ function appendedOf({ job, start, stop, options, parameters, needs, groups }: Ba
   });
 }
 
+/** Of one record, so that none is too large to be written at once. */
 const SNAPSHOT_TASKS_MAX = 65_536;
+const SNAPSHOT_BYTES_MAX = 4 << 20;
 
 /** How the tasks of a job ended, and what counts against those that have not. */
 function* endsOf(state: SchedulerState, { job, table, errors, because }: Job): Iterable<JournalRecord> {
   let finished: number[] = [];
+  let bytes = 0;
   const cancelled: number[] = [];
   for (let task = 0; task < table.rows; task++) {
     const now = table.state(task);
     if (now !== TASK.finished) yield* countedAgainst(state, job, table, task);
-    if (now === TASK.finished) finished.push(task);
-    else if (now === TASK.cancelled) cancelled.push(task);
+    if (now === TASK.finished) {
+      finished.push(task);
+      bytes += table.result(task).byteLength;
+    } else if (now === TASK.cancelled) cancelled.push(task);
     else if (now === TASK.erred) yield { type: "erred", job, task, ...errors.get(task)! };
-    if (finished.length === SNAPSHOT_TASKS_MAX) {
+    if (finished.length === SNAPSHOT_TASKS_MAX || bytes >= SNAPSHOT_BYTES_MAX) {
       yield finishedRecord(job, table, finished);
-      finished = [];
+      [finished, bytes] = [[], 0];
     }
   }
   if (finished.length > 0) yield finishedRecord(job, table, finished);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { WORKERS_MAX } from "../../../../scheduler/core/limits.ts";
 import { column, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
 
 describe("register", () => {
@@ -27,6 +28,15 @@ describe("register", () => {
     expect(scheduler.saidTo(second, "refuse")[0]).toMatchObject({ code: "PE_NAME_TAKEN" });
     expect(scheduler.alarms).toEqual(["name-taken"]);
     expect(scheduler.core.state.workers.size).toBe(1);
+  });
+
+  test("refuses one worker more than there may be, naming their number", () => {
+    const scheduler = new SchedulerUnderTest();
+    Object.defineProperty(scheduler.core.state.workers, "size", { value: WORKERS_MAX });
+    const worker = scheduler.worker();
+    const message = expect.stringContaining(`has ${WORKERS_MAX} workers`);
+    expect(scheduler.saidTo(worker, "refuse")).toMatchObject([{ code: "PE_LIMIT", message }]);
+    expect(scheduler.closed).toEqual([worker]);
   });
 
   test("refuses to register twice on one connection", () => {

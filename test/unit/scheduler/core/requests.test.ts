@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { JOB_TASKS_MAX, PARAMETERS_BYTES_MAX } from "../../../../protocol/client-link.ts";
+import { JOBS_MAX } from "../../../../scheduler/core/limits.ts";
 import { column, needsOf, NO_BYTES, OPTIONS, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
 
 function refusal(answers: readonly { type: string }[]): { code: string; message: string } | undefined {
@@ -48,6 +49,13 @@ describe("open", () => {
     expect(refusal(scheduler.ask({ ...head, common: Uint8Array.of(2) } as never))).toMatchObject({
       code: "PE_JOB_CONFLICT",
     });
+  });
+
+  test("of one job more than there may be is refused with their number", () => {
+    const scheduler = new SchedulerUnderTest();
+    Object.defineProperty(scheduler.core.state.jobs, "size", { value: JOBS_MAX });
+    const refused = refusal(scheduler.ask(head as never));
+    expect(refused).toMatchObject({ code: "PE_LIMIT", message: expect.stringContaining(`holds ${JOBS_MAX} jobs`) });
   });
 
   test("is told when it is durable", () => {

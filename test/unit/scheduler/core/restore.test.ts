@@ -84,6 +84,19 @@ describe("snapshot()", () => {
     expect([...core.snapshot()].slice(1)).toEqual(records.slice(1));
   });
 
+  test("holds no record with much more than four megabytes of results", () => {
+    const scheduler = new SchedulerUnderTest();
+    const tasks = 150;
+    scheduler.submit(tasks);
+    const worker = scheduler.worker("w", { slots: tasks });
+    for (const hand of scheduler.leases(worker)) scheduler.done(worker, [hand], () => new Uint8Array(60_000));
+    const records = [...scheduler.core.snapshot()];
+    const sizes = records.flatMap((record) => (record.type === "finished" ? [record.results.byteLength] : []));
+    expect(sizes.length).toBeGreaterThan(1);
+    expect(Math.max(...sizes)).toBeLessThan(4.1 * 2 ** 20);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(tasks * 60_000);
+  });
+
   test("keeps the number of a released job from being given again", () => {
     const scheduler = new SchedulerUnderTest();
     const job = scheduler.submit(1);
