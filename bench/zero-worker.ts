@@ -15,6 +15,8 @@ export interface ZeroWorkerOptions {
   readonly version: string;
   readonly slots?: number;
   readonly resultBytes?: number;
+  /** What it says that a task took, by which the scheduler sizes what a worker holds; 10 by default. */
+  readonly tookUs?: number;
 }
 
 export interface ZeroWorker {
@@ -25,8 +27,6 @@ export interface ZeroWorker {
   close(): void;
 }
 
-/** What a zero worker says that a task took: scheduling then holds thousands at a worker, as it does for very short tasks. */
-const TOOK_US = 10;
 const HEARTBEAT_MS = 500;
 const NOTHING = new Uint32Array(0);
 
@@ -34,7 +34,7 @@ type Assign = Extract<SchedulerToWorker, { type: "assign" }>;
 
 /** Resolves when the scheduler has welcomed it. @throws {Error} with the reason when it is refused. */
 export function startZeroWorker(connection: WorkerConnection, options: ZeroWorkerOptions): Promise<ZeroWorker> {
-  const { name, kind, version, slots = 1, resultBytes = 60 } = options;
+  const { name, kind, version, slots = 1, resultBytes = 60, tookUs = 10 } = options;
   let answered = 0;
   const worker: ZeroWorker = {
     get answered() {
@@ -67,7 +67,7 @@ export function startZeroWorker(connection: WorkerConnection, options: ZeroWorke
     const onMessage = (message: SchedulerToWorker): void => {
       if (message.type === "assign") {
         answered += message.tasks.length;
-        connection.send(doneAll(message, epoch, resultBytes));
+        connection.send(doneAll(message, { epoch, resultBytes, tookUs }));
       } else if (message.type === "retract") {
         connection.send({ type: "returned", job: 0, tasks: NOTHING, attempts: NOTHING });
       } else if (message.type === "welcome") {
@@ -90,7 +90,10 @@ export function keepBeating(workers: readonly ZeroWorker[]): () => void {
   return () => clearInterval(timer);
 }
 
-function doneAll({ job, tasks, attempts }: Assign, epoch: number, resultBytes: number): WorkerToScheduler {
+function doneAll(
+  { job, tasks, attempts }: Assign,
+  { epoch, resultBytes, tookUs }: { epoch: number; resultBytes: number; tookUs: number },
+): WorkerToScheduler {
   const count = tasks.length;
   return {
     type: "done",
@@ -98,7 +101,7 @@ function doneAll({ job, tasks, attempts }: Assign, epoch: number, resultBytes: n
     tasks,
     epochs: new Uint32Array(count).fill(epoch),
     attempts,
-    took: new Uint32Array(count).fill(TOOK_US),
+    took: new Uint32Array(count).fill(tookUs),
     ends: Uint32Array.from({ length: count }, (_, place) => (place + 1) * resultBytes),
     results: new Uint8Array(count * resultBytes),
   };
