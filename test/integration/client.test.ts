@@ -55,7 +55,7 @@ describe("Client.local()", () => {
       index: 0,
     });
     const { workers, jobs } = await client.status();
-    expect(workers.map(({ name, slots }) => [name, slots])).toEqual([
+    expect(workers.map(({ name, slots }) => [name, slots]).toSorted()).toEqual([
       ["local-1", 1],
       ["local-2", 1],
     ]);
