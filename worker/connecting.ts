@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PeError, type ErrorCode } from "../common/errors.ts";
 import type { LogLine } from "../common/log.ts";
 import type { Connection, End } from "../protocol/connection.ts";
+import { createOutbox, type Outbox } from "../protocol/outbox.ts";
 import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-link.ts";
 
 export type SchedulerConnection = Connection<WorkerToScheduler, SchedulerToWorker>;
@@ -30,6 +31,8 @@ export class Reconnecting {
   readonly #with: Connecting;
   readonly #ending = new AbortController();
   #connection: SchedulerConnection | undefined;
+  /** Of the connection: the reports of hours may wait to be told again, more than a connection takes at once. */
+  #outbox: Outbox<WorkerToScheduler> | undefined;
   #wasConnected = false;
   #toldMs = -Infinity;
 
@@ -39,7 +42,7 @@ export class Reconnecting {
   }
 
   send(message: WorkerToScheduler): void {
-    this.#connection?.send(message);
+    this.#outbox?.send(message);
   }
 
   /** Gives up the present connection and makes another. */
@@ -54,7 +57,7 @@ export class Reconnecting {
   end(reason: string): void {
     this.#ending.abort(new Error(reason));
     const connection = this.#connection;
-    this.#connection = undefined;
+    this.#forget();
     connection?.close(reason);
   }
 
@@ -76,6 +79,11 @@ export class Reconnecting {
   #begin(connection: SchedulerConnection): void {
     if (this.#ending.signal.aborted) return connection.close("the worker ends");
     this.#connection = connection;
+    this.#outbox = createOutbox(connection, {
+      nowMs: () => performance.now(),
+      onStalled: (reason) => this.drop(reason),
+      onError: (error) => this.drop(error instanceof Error ? error.message : String(error)),
+    });
     this.#wasConnected = true;
     this.#toldMs = -Infinity;
     connection.onMessages((messages) => {
@@ -87,11 +95,17 @@ export class Reconnecting {
 
   #lost(connection: SchedulerConnection, reason: string): void {
     if (connection !== this.#connection) return;
-    this.#connection = undefined;
+    this.#forget();
     this.#with.log({ level: "warn", text: `lost the scheduler at ${connection.remote}: ${reason || "it went away"}` });
     this.#with.onDisconnected();
     // The first try comes soon, but those that one restart has cut off do not come at one moment.
     setTimeout(() => void this.#keep(), RETRY_FIRST_MS * Math.random());
+  }
+
+  #forget(): void {
+    this.#outbox?.close();
+    this.#outbox = undefined;
+    this.#connection = undefined;
   }
 
   #tell(error: unknown): void {
