@@ -1,5 +1,5 @@
 /**
- * A client that speaks the client's link with as little as it takes: opens a job, appends tasks, counts what finishes. It
+ * A client that speaks the client's link with as little as it takes: opens a job, appends tasks, waits for its end. It
  * holds nothing a task, so that what is measured is the scheduler.
  */
 import type { ClientToScheduler, SchedulerToClient } from "../protocol/client-link.ts";
@@ -23,9 +23,8 @@ export interface PlainJob {
 }
 
 export interface PlainRun {
-  /** Of the last tasks' appending being acknowledged, and of each tenth that finished. */
+  /** From the opening of the job until its last task was acknowledged, which is durable. */
   readonly appendedMs: number;
-  readonly tenthsMs: readonly number[];
 }
 
 /** Batches that may wait for their acknowledgement. */
@@ -39,7 +38,6 @@ export class PlainClient {
   readonly #connection: ClientConnection;
   readonly #answers = new Map<number, { resolve(message: SchedulerToClient): void; reject(error: Error): void }>();
   #requests = 0;
-  #onFinished: (count: number) => void = () => undefined;
   #onEnded: (finished: number) => void = () => undefined;
 
   constructor(connection: ClientConnection) {
@@ -60,12 +58,6 @@ export class PlainClient {
     const common = new Uint8Array(0);
     const opened = await this.#ask({ type: "open", id, kind, version, common, maxFails: 0, transient: false });
     if (opened.type !== "opened") throw new Error(`Cannot open job: ${opened.type}`);
-    const marks: number[] = [];
-    let finished = 0;
-    this.#onFinished = (count) => {
-      finished += count;
-      while (finished >= ((marks.length + 1) * tasks) / 10) marks.push(performance.now() - startMs);
-    };
     const ended = new Promise<number>((resolve) => (this.#onEnded = resolve));
     await this.#append(opened.job, job);
     const appendedMs = performance.now() - startMs;
@@ -74,7 +66,7 @@ export class PlainClient {
     await this.#ask({ type: "watch", job: opened.job, results });
     const whole = await ended;
     if (whole !== tasks) throw new Error(`${whole} of ${tasks} tasks finished`);
-    return { appendedMs, tenthsMs: marks };
+    return { appendedMs };
   }
 
   /** Forgets a job by id. */
@@ -115,7 +107,6 @@ export class PlainClient {
   }
 
   #onMessage(message: SchedulerToClient): void {
-    if (message.type === "finished") return this.#onFinished(message.tasks.length);
     if (message.type === "ended") return this.#onEnded(message.counts.finished);
     if (!("request" in message)) return;
     const waiting = this.#answers.get(message.request);

@@ -17,6 +17,8 @@ export interface ZeroWorkerOptions {
   readonly resultBytes?: number;
   /** What it says that a task took, by which the scheduler sizes what a worker holds; 10 by default. */
   readonly tookUs?: number;
+  /** Told how many it has just answered. */
+  onAnswered?(count: number): void;
 }
 
 export interface ZeroWorker {
@@ -67,6 +69,7 @@ export function startZeroWorker(connection: WorkerConnection, options: ZeroWorke
     const onMessage = (message: SchedulerToWorker): void => {
       if (message.type === "assign") {
         answered += message.tasks.length;
+        options.onAnswered?.(message.tasks.length);
         connection.send(doneAll(message, { epoch, resultBytes, tookUs }));
       } else if (message.type === "retract") {
         connection.send({ type: "returned", job: 0, tasks: NOTHING, attempts: NOTHING });
