@@ -126,6 +126,10 @@ export const ERROR_CODES = {
     exit: EXIT.unavailable,
     about: "Scheduler, worker and client speak different versions of the protocol; the text names both.",
   },
+  PE_NAME_TAKEN: {
+    exit: EXIT.tempFail,
+    about: "Another worker has this name and is alive; give one of them another --name.",
+  },
   PE_CLOSED: { exit: EXIT.software, about: "The client was closed while something still waited for the scheduler." },
   PE_CANCELLED: { exit: EXIT.interrupted, about: "A task was cancelled, by a client or because its job ended early." },
   PE_NEED_FAILED: { exit: EXIT.software, about: "A task was not run because one whose result it needs failed." },
