@@ -1,24 +1,31 @@
-/** What a user may name as input: a folder of shards, a pattern, one HDF5 file, or one text series. */
+/** What a user may name as input: a folder of shards, a pattern, one HDF5 file, one text series; on disk or on S3. */
 import { open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import { PeError } from "../common/errors.ts";
 import { findMatches, isPattern } from "./glob.ts";
 import { byCodeUnits } from "./hdf5/model.ts";
 import { openRootFile } from "./hdf5/root-file.ts";
+import { listS3Input } from "./inputs-s3.ts";
+import { isS3Url } from "./objects/address.ts";
+import { isHdf5Name, isMapsName, isWholeSetName, shardBlock } from "./shard-names.ts";
+
+export { shardBlock } from "./shard-names.ts";
 
 /** An input file as planning saw it. */
 export interface InputFile {
   /** Name within the input, with `/`; unique, sortable, the same wherever the input is mounted. */
   readonly name: string;
-  /** Where to read it: an absolute path. */
+  /** Where to read it: an absolute path, or an `s3://` address. */
   readonly path: string;
   readonly bytes: number;
   /** Whole milliseconds since 1970. */
   readonly modifiedMs: number;
+  /** Of an object, as its store names it (an ETag); absent for files. */
+  readonly version?: string | undefined;
 }
 
 export interface Input {
-  /** Absolute path of the folder that the names start from. */
+  /** Absolute path of the folder that the names start from; of objects their address up to there, with its slash. */
   readonly root: string;
   /** `shards`: a folder or pattern; `hdf5`, `text`: a single file. */
   readonly kind: "shards" | "hdf5" | "text";
@@ -26,30 +33,7 @@ export interface Input {
   readonly files: readonly InputFile[];
 }
 
-/** Block of the grid that a shard's name tells; only its attributes are binding. */
-export interface ShardBlock {
-  readonly x: number;
-  readonly y: number;
-  readonly size?: number;
-}
-
-const NEW_NAME = /^raw_shard_(\d+)_(\d+)\.(?:hdf5|h5)$/i;
-const OLD_NAME = /^FB_(\d+)_INJ_(\d+)_(\d+)\.(?:hdf5|h5)$/i;
-const HDF5_NAME = /\.(?:hdf5|h5)$/i;
-/** The whole set in one file, which may lie beside the shards. */
-const WHOLE_SET_NAME = /^raw_all\.(?:hdf5|h5)$/i;
-
 const HDF5_SIGNATURE = Buffer.from("\x89HDF\r\n\x1a\n", "latin1");
-
-/** `raw_shard_009_018.hdf5` gives x 9, y 18; `FB_000_INJ_009_09.hdf5` gives x 9, y 0, size 9; others undefined. */
-export function shardBlock(name: string): ShardBlock | undefined {
-  const file = name.slice(name.lastIndexOf("/") + 1);
-  const block = NEW_NAME.exec(file);
-  if (block !== null) return { x: Number(block[1]), y: Number(block[2]) };
-  const old = OLD_NAME.exec(file);
-  if (old !== null) return { x: Number(old[2]), y: Number(old[1]), size: Number(old[3]) };
-  return undefined;
-}
 
 /**
  * Lists an input without reading its data.
@@ -60,6 +44,7 @@ export function shardBlock(name: string): ShardBlock | undefined {
  * @throws {PeError} `PE_INPUT_EMPTY` when there is nothing, with what was looked for.
  */
 export async function listInput(path: string): Promise<Input> {
+  if (isS3Url(path)) return listS3Input(path);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return listFolder(path);
   if (found?.isFile()) return listFile(path);
@@ -74,7 +59,7 @@ async function listFolder(path: string): Promise<Input> {
   const names = await readdir(root).catch((error: Error) => {
     throw empty(path, `the folder cannot be read (${error.message})`);
   });
-  const visible = names.filter((name) => !name.startsWith(".") && HDF5_NAME.test(name));
+  const visible = names.filter((name) => !name.startsWith(".") && isHdf5Name(name));
   const files = await shardsAmong(root, visible);
   if (files.length === 0) {
     const held = names.length === 0 ? "the folder is empty" : `none among the ${names.length} names in the folder`;
@@ -85,7 +70,7 @@ async function listFolder(path: string): Promise<Input> {
 
 async function listPattern(pattern: string): Promise<Input> {
   const { root, paths } = await findMatches(pattern);
-  const names = paths.map((path) => relative(root, path).split(sep).join("/")).filter((name) => HDF5_NAME.test(name));
+  const names = paths.map((path) => relative(root, path).split(sep).join("/")).filter((name) => isHdf5Name(name));
   const files = await shardsAmong(root, names);
   if (files.length === 0)
     throw empty(
@@ -100,7 +85,7 @@ async function listFile(path: string): Promise<Input> {
   const name = basename(absolute);
   const file = await describe(dirname(absolute), name);
   if (file === undefined || file.bytes === 0) throw empty(path, "the file is empty");
-  const isHdf5 = HDF5_NAME.test(name) || (await startsWith(absolute, HDF5_SIGNATURE));
+  const isHdf5 = isHdf5Name(name) || (await startsWith(absolute, HDF5_SIGNATURE));
   return { root: dirname(absolute), kind: isHdf5 ? "hdf5" : "text", files: [file] };
 }
 
@@ -111,7 +96,7 @@ async function shardsAmong(root: string, names: readonly string[]): Promise<Inpu
     const file = await describe(root, name);
     if (file !== undefined && (shardBlock(name) !== undefined || !(await isMaps(file)))) files.push(file);
   }
-  const shards = files.filter(({ name }) => !WHOLE_SET_NAME.test(basename(name)));
+  const shards = files.filter(({ name }) => !isWholeSetName(name));
   return shards.length > 0 ? shards : files;
 }
 
@@ -124,7 +109,7 @@ async function describe(root: string, name: string): Promise<InputFile | undefin
 
 /** Maps are told by their grid size at the root. What cannot be opened is no maps file but a shard to report. */
 async function isMaps(file: InputFile): Promise<boolean> {
-  if (/^maps\b/i.test(basename(file.name))) return true;
+  if (isMapsName(file.name)) return true;
   try {
     const opened = await openRootFile({ path: file.path });
     opened.close();

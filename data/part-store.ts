@@ -1,6 +1,9 @@
-/** Where the parts of a job are kept: a folder that every machine sees, or the scheduler's own store. */
+/** Where the parts of a job are kept: a folder that every machine sees, an S3 bucket, or the scheduler's own store. */
 import { fileURLToPath } from "node:url";
 import { PeError } from "../common/errors.ts";
+import { isS3Url } from "./objects/address.ts";
+import { openObjectStore } from "./objects/open.ts";
+import { objectPartStore } from "./objects/part-objects.ts";
 import { folderPartStore } from "./part-folder.ts";
 import { httpPartStore } from "./part-http.ts";
 
@@ -36,17 +39,19 @@ export interface PartAccess {
 }
 
 /**
- * @param url `file:///folder` or `scheduler:`.
+ * @param url `file:///folder`, `s3://bucket/prefix` or `scheduler:`.
  * @throws {PeError} `PE_PARAMETER` for any other.
  * @example
  * const store = openPartStore("scheduler:", { schedulerUrl: "ws://127.0.0.1:8786", token });
  */
 export function openPartStore(url: string, access: PartAccess = {}): PartStore {
   if (url === "scheduler:") return httpPartStore(access);
+  if (isS3Url(url)) return objectPartStore(openObjectStore(url));
   if (URL.canParse(url) && new URL(url).protocol === "file:") return folderPartStore(pathOf(url));
   throw new PeError(
     "PE_PARAMETER",
-    `Cannot keep parts in "${url}": expected a folder such as file:///data/parts, or scheduler: for the scheduler's own`,
+    `Cannot keep parts in "${url}": expected a folder such as file:///data/parts, s3://bucket/prefix, or ` +
+      `scheduler: for the scheduler's own`,
   );
 }
 

@@ -16,10 +16,12 @@ import type { GenericSchema } from "valibot";
 export interface InputFile {
   /** Name within the input, with `/`; unique, sortable, the same wherever the input is mounted. */
   readonly name: string;
-  /** Where to read it: an absolute path, the root of the input and the name. */
+  /** Where to read it: an absolute path or an `s3://` address, the root of the input and the name. */
   readonly path: string;
   readonly bytes: number;
   readonly modifiedMs: number;
+  /** Of an object, as its store names it (an ETag); absent for files. */
+  readonly version?: string | undefined;
 }
 
 /** The content of an input file, read once per process and shared by the threads. */

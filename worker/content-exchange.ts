@@ -91,5 +91,5 @@ export class ContentExchange {
 }
 
 function keyOf(file: InputFile): string {
-  return `${file.path}\0${file.bytes}\0${file.modifiedMs}`;
+  return `${file.path}\0${file.bytes}\0${file.version ?? file.modifiedMs}`;
 }

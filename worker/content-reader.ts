@@ -3,6 +3,7 @@ import { createHash, hash } from "node:crypto";
 import { closeSync, fstatSync, opendirSync, openSync, readSync } from "node:fs";
 import { hostname } from "node:os";
 import { asPeError, PeError } from "../common/errors.ts";
+import { readInputObject } from "../data/input-object.ts";
 import type { InputFile } from "../tasks/kind.ts";
 
 /** A larger file is read in pieces by whoever needs them, and only hashed here. */
@@ -38,6 +39,16 @@ export function readContent<Memory extends ArrayBufferLike>(
   } catch (error) {
     throw asPeError(error, "PE_SHARD_UNREADABLE", `Cannot read "${file.name}"`);
   }
+}
+
+/** The same for an object of a store, which fits in memory. @throws {PeError} see `ObjectStore.read`. */
+export async function readObjectContent<Memory extends ArrayBufferLike>(
+  file: InputFile,
+  allocate: Allocate<Memory>,
+): Promise<{ content: Uint8Array<Memory>; sha256: string }> {
+  const content = allocate(file.bytes).subarray(0, file.bytes);
+  await readInputObject(file, () => content);
+  return { content, sha256: hash("sha256", content, "hex") };
 }
 
 function openInput(file: InputFile): number {

@@ -2,9 +2,10 @@
 import { once } from "node:events";
 import type { MessagePort } from "node:worker_threads";
 import { asPeError, PeError } from "../common/errors.ts";
+import { isS3Url } from "../data/objects/address.ts";
 import { assertPartName } from "../data/part-name.ts";
 import type { InputFile, SharedContent, TaskContext } from "../tasks/kind.ts";
-import { readContent } from "./content-reader.ts";
+import { readContent, readObjectContent } from "./content-reader.ts";
 import type { PartToStore, ToPool, ToThread } from "./frame.ts";
 import type { ThreadJob } from "./thread-job.ts";
 
@@ -27,7 +28,9 @@ export class TaskInThread {
       index,
       input: async (file, { shared }) => {
         this.#refuseLate("read an input");
-        return shared ? await sharedContent(file, port) : readContent(file, growPrivate);
+        if (shared) return await sharedContent(file, port);
+        // An object comes bit by bit: what a task left unawaited must not come into memory that the next one uses.
+        return isS3Url(file.path) ? await readObjectContent(file, allocate) : readContent(file, growPrivate);
       },
       findPart: async (name) => {
         assertPartName(name);
@@ -61,6 +64,14 @@ function growPrivate(bytes: number): Uint8Array<ArrayBuffer> {
   return privateMemory;
 }
 
+function allocate(bytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
+function allocateShared(bytes: number): Uint8Array<SharedArrayBuffer> {
+  return new Uint8Array(new SharedArrayBuffer(bytes));
+}
+
 /** Answers carry no name: one question at a time. */
 let lastAsked: Promise<unknown> = Promise.resolve();
 
@@ -81,13 +92,15 @@ async function askForContent(file: InputFile, port: MessagePort): Promise<Shared
     case "unloadable":
       throw PeError.fromRecord(message.error);
     case "load":
-      return loadShared(file, say);
+      return await loadShared(file, say);
   }
 }
 
-function loadShared(file: InputFile, say: (message: ToPool) => void): SharedContent {
+async function loadShared(file: InputFile, say: (message: ToPool) => void): Promise<SharedContent> {
   try {
-    const loaded = readContent(file, (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)));
+    const loaded = isS3Url(file.path)
+      ? await readObjectContent(file, allocateShared)
+      : readContent(file, allocateShared);
     say({ type: "loaded", file, loaded });
     return loaded;
   } catch (error) {

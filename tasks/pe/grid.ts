@@ -6,7 +6,9 @@
  * and y blocks is read, of every file whose name gives no block, and of one for the length of its series.
  */
 import { asPeError, PeError, type ErrorRecord } from "../../common/errors.ts";
+import { readInputObject } from "../../data/input-object.ts";
 import { shardBlock, type Input } from "../../data/inputs.ts";
+import { isS3Url } from "../../data/objects/address.ts";
 import { openShard, type SeriesHeader } from "../../data/shard.ts";
 
 export interface Grid {
@@ -33,7 +35,8 @@ export async function surveyShards({ root, files }: Input): Promise<Survey> {
   const open = async (ordinal: number): Promise<void> => {
     const file = files[ordinal]!;
     try {
-      const shard = await openShard(file.name, { path: file.path });
+      const source = isS3Url(file.path) ? { content: await readInputObject(file) } : { path: file.path };
+      const shard = await openShard(file.name, source);
       try {
         survey.see(ordinal, shard.series, shard.attributes.shardSize);
       } finally {

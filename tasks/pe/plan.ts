@@ -2,8 +2,10 @@
 import { hash } from "node:crypto";
 import { PeError, type ErrorRecord } from "../../common/errors.ts";
 import { parseRanges, rangesCount, type Range } from "../../common/ranges.ts";
+import { readInputObject } from "../../data/input-object.ts";
 import { listInput, shardBlock, type Input } from "../../data/inputs.ts";
-import { readSeriesText } from "../../data/series-text.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { parseSeriesText, readSeriesText } from "../../data/series-text.ts";
 import type { Job } from "../kind.ts";
 import { parse } from "../parse.ts";
 import { cutRows, rowsPerTask, seriesCostNs } from "./cut.ts";
@@ -79,9 +81,9 @@ export function jobOf(manifest: PeManifest): Job<PeTask, PeCommon> & { manifest:
     manifest,
     task: (index) => {
       const [ordinal, start, stop] = tasks[index]!;
-      const { name, bytes, modifiedMs } = source.files[ordinal]!;
+      const { name, bytes, modifiedMs, version: stored } = source.files[ordinal]!;
       return {
-        file: { name, bytes, modifiedMs },
+        file: { name, bytes, modifiedMs, ...(stored !== undefined && { version: stored }) },
         rows: { start, ...(stop >= 0 && { stop }) },
         shared: tasksOfFile.get(ordinal)! > 1,
       };
@@ -96,7 +98,7 @@ function jobId({ version, source, common, tasks }: PeManifest): string {
 }
 
 function sourceDigest({ files }: Input): string {
-  return digestOf(files.map(({ name, bytes, modifiedMs }) => [name, bytes, modifiedMs]));
+  return digestOf(files.map(({ name, bytes, modifiedMs, version }) => [name, bytes, version ?? modifiedMs]));
 }
 
 function digestOf(value: unknown): string {
@@ -108,7 +110,9 @@ function maps({ orders, delays, measures }: MapsWanted): MapsWanted {
 }
 
 async function surveyText({ files: [file] }: Input): Promise<Survey> {
-  const { length } = await readSeriesText(file!.path);
+  const { length } = await (isS3Url(file!.path)
+    ? parseSeriesText(await readInputObject(file!), file!.name)
+    : readSeriesText(file!.path));
   return { grid: { xSize: 1, ySize: 1 }, length, seriesCounts: new Map([[0, 1]]), unreadable: new Map() };
 }
 

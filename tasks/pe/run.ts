@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { PeError } from "../../common/errors.ts";
 import { CELL_STATUS } from "../../data/maps.ts";
+import { isS3Url } from "../../data/objects/address.ts";
 import { parseSeriesText, readSeriesText } from "../../data/series-text.ts";
 import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
 import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
@@ -56,7 +57,12 @@ interface Work {
 
 async function runTask({ file, rows, shared }: PeTask, context: TaskContext<PeCommon>): Promise<PeSummary> {
   const { format, root, ...common } = context.common;
-  const work: Work = { common, format, file: { ...file, path: resolve(root, file.name) }, rows };
+  const work: Work = {
+    common,
+    format,
+    file: { ...file, path: isS3Url(root) ? root + file.name : resolve(root, file.name) },
+    rows,
+  };
   const startMs = performance.now();
   const content = await context.input(work.file, { shared });
   const readMs = performance.now() - startMs;

@@ -13,6 +13,8 @@ const inputFile = v.object({
   path: name,
   bytes: count,
   modifiedMs: v.pipe(v.number(), v.finite()),
+  /** Of an object in a store. */
+  version: v.optional(name),
 });
 
 /** Ascending without repeats, so that one set of maps has one description. */

@@ -1,0 +1,40 @@
+/** Reads input files that are objects of a store; each store is opened once per thread. */
+import { PeError } from "../common/errors.ts";
+import type { InputFile } from "./inputs.ts";
+import { openObjectStore } from "./objects/open.ts";
+import type { ObjectStore } from "./objects/store.ts";
+
+/** Of one input; a larger file of a bucket cannot be computed from there. */
+export const INPUT_OBJECT_BYTES_MAX = 2 ** 31 - 1;
+
+/** By the address that names start from. Idle connections keep no process alive. */
+const stores = new Map<string, ObjectStore>();
+
+/**
+ * The whole of `file`, checked against length, version and stored checksum.
+ *
+ * @param file Its path is an `s3://` address that ends in its name.
+ * @param into Memory of at least its length; made when absent.
+ * @throws {PeError} see `ObjectStore.read`; `PE_OBJECT_CHANGED` when it is not the one that was planned.
+ */
+export async function readInputObject(
+  { name, path, bytes, version }: InputFile,
+  into?: (bytes: number) => Uint8Array,
+): Promise<Uint8Array> {
+  if (bytes > INPUT_OBJECT_BYTES_MAX)
+    throw new PeError("PE_PARAMETER", `Cannot read "${path}": it has ${bytes} bytes; copy it to a disk, or split it`);
+  const content = await storeOf(path.slice(0, path.length - name.length)).read(name, {
+    objectBytes: bytes,
+    ...(version !== undefined && { ifVersion: version }),
+    ...(into !== undefined && { into: into(bytes).subarray(0, bytes) }),
+  });
+  return content.bytes;
+}
+
+function storeOf(root: string): ObjectStore {
+  const known = stores.get(root);
+  if (known !== undefined) return known;
+  const opened = openObjectStore(root);
+  stores.set(root, opened);
+  return opened;
+}

@@ -1,0 +1,64 @@
+/** Parts in an object store: one object each, whole by its stored SHA-256. */
+import { hostname } from "node:os";
+import { PeError } from "../../common/errors.ts";
+import { assertPartName } from "../part-name.ts";
+import type { PartStore } from "../part-store.ts";
+import type { ObjectStore } from "./store.ts";
+
+/** Errors of the object store that no other try from this host would mend. */
+const UNREACHABLE = new Set(["PE_OBJECT_MISSING", "PE_OBJECT_DENIED", "PE_CREDENTIALS", "PE_STORE_REFUSED"]);
+
+export function objectPartStore(store: ObjectStore): PartStore {
+  return {
+    url: store.url.replace(/\/$/, ""),
+    put: async (name, bytes) => {
+      assertPartName(name);
+      await told(async () => await store.write(name, bytes));
+    },
+    get: async (name) => {
+      assertPartName(name);
+      return await told(async () => await readPart(store, name));
+    },
+    getSlice: async (name, offset, into) => {
+      assertPartName(name);
+      await told(async () => await readSlice(store, name, offset, into));
+    },
+    has: async (name) => {
+      assertPartName(name);
+      return (await told(async () => await store.stat(name))) !== undefined;
+    },
+  };
+}
+
+async function readPart(store: ObjectStore, name: string): Promise<Uint8Array | undefined> {
+  try {
+    return (await store.read(name)).bytes;
+  } catch (error) {
+    // One that is not whole is as good as none, and computed again.
+    const code = error instanceof PeError ? error.code : "";
+    if (code === "PE_OBJECT_CORRUPT" || (code === "PE_OBJECT_MISSING" && (await store.stat(name)) === undefined))
+      return undefined;
+    throw error;
+  }
+}
+
+async function readSlice(store: ObjectStore, name: string, offset: number, into: Uint8Array): Promise<void> {
+  const range = { start: offset, stop: offset + into.byteLength };
+  const { bytes } = await store.read(name, { range, into });
+  if (bytes.byteLength !== into.byteLength)
+    throw new PeError("PE_RESULTS_UNREADABLE", `Cannot read part "${name}": it has not the bytes from ${offset} on`);
+}
+
+/** What a worker does about an error depends on whether it may pass: see `PartStore.put`. */
+async function told<Result>(act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof PeError)) throw error;
+    const options = { cause: error, details: { ...error.details, host: hostname() } };
+    if (UNREACHABLE.has(error.code))
+      throw new PeError("PE_PARTS_UNREACHABLE", `${error.message} (on ${hostname()})`, options);
+    if (error.code === "PE_STORE_UNAVAILABLE") throw new PeError("PE_CONNECTION", error.message, options);
+    throw error;
+  }
+}
