@@ -195,7 +195,7 @@ export class SmallScheduler {
   }
 
   #keepInputs({ job, task, attempt, ends, values }: Extract<SchedulerToWorker, { type: "inputs" }>): void {
-    const name = `${job}/${task}/${attempt}`;
+    const name = `${this.#life}/${job}/${task}/${attempt}`;
     const inputs = this.#inputs.get(name) ?? [];
     for (const [place, end] of ends.entries())
       inputs.push(decodeValue(values.slice(place === 0 ? 0 : ends[place - 1], end)));
@@ -209,7 +209,7 @@ export class SmallScheduler {
     bytes: Uint8Array,
   ): Promise<void> {
     const life = this.#life;
-    const name = `${job}/${task}/${attempt}`;
+    const name = `${life}/${job}/${task}/${attempt}`;
     const { epoch } = this.core.state;
     const hand = { job, tasks: Uint32Array.of(task), epochs: Uint32Array.of(epoch), attempts: Uint32Array.of(attempt) };
     const report = (message: WorkerToScheduler): void => {

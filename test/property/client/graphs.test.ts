@@ -15,6 +15,7 @@ import { SchedulerSession } from "../../../client/session/session.ts";
 import { SmallScheduler } from "../../support/small-scheduler.ts";
 
 const RUNS = 60;
+const HANG_MS = 20_000;
 const MODULUS = 1_000_003;
 
 interface Node {
@@ -76,7 +77,8 @@ test("futures of any graph have the values of a plain evaluation, whatever is lo
         scheduler.close();
       }
     }),
-    { numRuns: RUNS },
+    // A run takes milliseconds; whoever takes this long waits for ever, and is told with its seed.
+    { numRuns: RUNS, timeout: HANG_MS },
   );
 });
 

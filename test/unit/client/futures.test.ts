@@ -335,6 +335,16 @@ describe("a lost connection", () => {
     expect(scheduler.runs.filter((run) => run.startsWith("third"))).toHaveLength(2);
   });
 
+  test("does not undo a retry by telling how the task had ended before", async () => {
+    const { scheduler, submit } = await begin();
+    const failing = submit("third", 1, { retries: 1 });
+    await expect(failing.result()).rejects.toThrow("attempt 2");
+    scheduler.breakConnections();
+    await sleep(5);
+    failing.retry();
+    expect(await failing.result()).toBe(1);
+  });
+
   test("to a scheduler that has lost everything sends what has not ended anew, with results it had", async () => {
     const { scheduler, tasks, submit } = await begin();
     const done = tasks.map("square", numbers(100), undefined);
