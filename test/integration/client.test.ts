@@ -55,10 +55,7 @@ describe("Client.local()", () => {
       index: 0,
     });
     const { workers, jobs } = await client.status();
-    expect(workers.map(({ name, slots }) => [name, slots]).toSorted()).toEqual([
-      ["local-1", 1],
-      ["local-2", 1],
-    ]);
+    expect(workers.map(({ name, slots }) => `${name}: ${slots}`).toSorted()).toEqual(["local-1: 1", "local-2: 1"]);
     expect(jobs.every(({ counts }) => counts.finished > 0)).toBe(true);
   });
 
