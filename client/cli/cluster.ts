@@ -30,7 +30,13 @@ async function openCluster(given: Given): Promise<Cluster> {
     ...(file !== undefined && { file }),
     ...(asked !== undefined && { url: asked }),
   });
-  const client = await Client.connect(url, { accessFile: file, name: clientName() });
+  const client = await Client.connect(url, { accessFile: file, name: clientName() }).catch((error: unknown) => {
+    if (!(error instanceof PeError && error.code === "PE_CONNECTION")) throw error;
+    const advice = "start one with pe-scheduler, or name another with --scheduler or --access-file";
+    throw new PeError(error.code, `${error.message.replace(/; is a scheduler running there\?$/, "")}; ${advice}`, {
+      cause: error,
+    });
+  });
   const access = { schedulerUrl: url, ...(token !== undefined && { token }), ...(ca !== undefined && { ca }) };
   return { client, access };
 }

@@ -80,8 +80,8 @@ export function decodePart(name: string, bytes: Uint8Array): PePart & { layout: 
       "PE_RESULTS_UNREADABLE",
       `Cannot read part "${name}": it has ${bytes.byteLength} bytes, not ${layout.end}`,
     );
-  // A copy is aligned, whatever the place of `bytes` in its buffer.
-  const memory = bytes.slice().buffer;
+  // A copy is aligned, whatever the place of `bytes` in its memory; `slice` of a Buffer would not copy.
+  const memory = new Uint8Array(bytes).buffer;
   const { series, maps } = header;
   return {
     header,

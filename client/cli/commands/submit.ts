@@ -6,6 +6,7 @@ import { counted } from "../../../common/counted.ts";
 import { asPeError, EXIT, PeError } from "../../../common/errors.ts";
 import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { makeFolders } from "../../../data/folders.ts";
 import { parseTaskLines } from "../../../data/result-text.ts";
 import { planPe } from "../../../tasks/pe/plan.ts";
 import type { JobRecord } from "../../job-record.ts";
@@ -62,7 +63,7 @@ async function submitCommand(given: Given, console: Console): Promise<number> {
   return await withCluster(given, async (cluster) => {
     const maxFails = given.parsed("max-fails", (text) => parseWhole(text, "--max-fails", 0, FAILS_MAX));
     const maps = await submitMaps(cluster, record, {
-      parts: partsUrl(given.needed("parts")),
+      parts: await partsUrl(given.needed("parts")),
       priority: parseSigned(given.needed("priority"), "--priority", PRIORITY_MAX),
       ...(maxFails !== undefined && { maxFails }),
     });
@@ -98,9 +99,13 @@ async function plan(given: Given): Promise<JobRecord> {
   return await planTaskList(parseTaskLines(text, list), list);
 }
 
-/** A folder by its path, or what is a URL already. */
-function partsUrl(text: string): string {
-  return /^[a-z][a-z0-9+.-]*:/i.test(text) ? text : pathToFileURL(resolve(text)).href;
+/** What is a URL already; or a folder by its path, made where it is missing. */
+async function partsUrl(text: string): Promise<string> {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return text;
+  await makeFolders(text).catch((error: unknown) => {
+    throw asPeError(error, "PE_OUTPUT_UNWRITABLE", `Cannot make the folder "${text}" for parts`);
+  });
+  return pathToFileURL(resolve(text)).href;
 }
 
 /** The id alone on stdout, so that a script can take it; with --json the one document comes at the end. */
