@@ -6,7 +6,7 @@
  * one message have one entry a task.
  */
 import { COMMON_BYTES_MAX } from "./client-link.ts";
-import { bytes, flag, integer, list, messages, object, text, uint32s, type Infer } from "./schema.ts";
+import { bytes, flag, integer, list, messages, object, optional, text, uint32s, type Infer } from "./schema.ts";
 
 /** Tasks that one message may name. */
 export const TASKS_PER_MESSAGE_MAX = 4096;
@@ -36,7 +36,8 @@ export const workerToScheduler = messages({
     /** Threads of its pool. */
     slots: integer(1, SLOTS_MAX),
     /** What it can run; a job runs where its kind has its very version. */
-    kinds: list(object({ name: text(64), version: text(256) }), 256),
+    /** `impure`: the same parameters need not give the same result, and a second one is no alarm. */
+    kinds: list(object({ name: text(64), version: text(256), impure: optional(flag()) }), 256),
     /** What tasks can ask for, such as gpu=1. */
     resources: list(object({ name: text(64), amount: integer(0, 1_000_000) }), 64),
     /** Whether `held` messages follow: the scheduler hands out nothing before the last of them. */

@@ -19,6 +19,8 @@ import { SIMULATE_VERSION } from "./simulate/version.ts";
 export interface KindVersion {
   readonly name: string;
   readonly version: string;
+  /** The same parameters need not give the same result. */
+  readonly impure?: boolean;
 }
 
 export interface Kinds {
@@ -40,7 +42,7 @@ interface Entry extends KindVersion {
 }
 
 const BUILT_IN: readonly Entry[] = [
-  { name: "pe", version: PE_VERSION, load: async () => (await import("./pe/run.ts")).pe },
+  { name: "pe", version: PE_VERSION, impure: true, load: async () => (await import("./pe/run.ts")).pe },
   {
     name: "simulate",
     version: SIMULATE_VERSION,
@@ -73,7 +75,11 @@ export async function createKinds({ folders = [] }: { folders?: readonly string[
   }
   const names = [...entries.keys()].toSorted();
   return {
-    list: () => names.map((name) => ({ name, version: entries.get(name)!.entry.version })),
+    list: () =>
+      names.map((name) => {
+        const { version, impure } = entries.get(name)!.entry;
+        return { name, version, ...(impure === true && { impure }) };
+      }),
     load: async (name) => {
       const found = entries.get(name);
       if (found === undefined)
@@ -104,7 +110,12 @@ async function loadFile(path: string, api: KindApi): Promise<Entry> {
     if (typeof module.default !== "function")
       throw refusal(path, "its default export is no function; it has to be (api) => ({ name, version, run })");
     const kind = checked(path, await (module.default as (api: KindApi) => unknown)(api));
-    return { name: kind.name, version: `${kind.version}+${sha256.slice(0, HASH_DIGITS)}`, load: async () => kind };
+    return {
+      name: kind.name,
+      version: `${kind.version}+${sha256.slice(0, HASH_DIGITS)}`,
+      impure: kind.pure === false,
+      load: async () => kind,
+    };
   } catch (error) {
     throw asPeError(error, "PE_KIND", `Cannot load the kind in "${path}"`);
   }

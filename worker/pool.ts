@@ -85,7 +85,7 @@ class Pool {
   readonly #piscina: Piscina;
   readonly #exchange: ContentExchange;
   readonly #partAccess: PartAccess;
-  #kinds: Promise<ReadonlyMap<string, string>> | undefined;
+  #kinds: Promise<ReadonlyMap<string, KindVersion>> | undefined;
   /** What jobs share, in memory that threads share, by the bytes as they came. */
   readonly #commons = new WeakMap<Uint8Array, DeliveredFrame["common"]>();
   #commonCount = 0;
@@ -114,13 +114,13 @@ class Pool {
   }
 
   async listKinds(): Promise<readonly KindVersion[]> {
-    return [...(await this.#versions())].map(([name, version]) => ({ name, version }));
+    return [...(await this.#known()).values()];
   }
 
   /** Kinds are loaded in a thread: code of users does not run on the main one. */
-  async #versions(): Promise<ReadonlyMap<string, string>> {
+  async #known(): Promise<ReadonlyMap<string, KindVersion>> {
     this.#kinds ??= this.#piscina.run(undefined, { name: "listKinds" }).then(
-      (kinds: readonly KindVersion[]) => new Map(kinds.map(({ name, version }) => [name, version])),
+      (kinds: readonly KindVersion[]) => new Map(kinds.map((kind) => [kind.name, kind])),
       (error: unknown) => {
         // The class of an error is lost on its way from a thread, its text is not.
         throw new PeError("PE_KIND", error instanceof Error ? error.message : String(error), { cause: error });
@@ -131,7 +131,7 @@ class Pool {
 
   async run(frame: Frame, onEnded: (ended: Ended) => void, signal?: AbortSignal): Promise<FrameEnd> {
     assert(frame.tasks.length <= BOARD_TASKS_MAX, () => `a frame of ${frame.tasks.length} tasks`);
-    const version = (await this.#versions()).get(frame.kind);
+    const version = (await this.#known()).get(frame.kind)?.version;
     for (let start = 1; ; start++) {
       const run = new FrameRun(
         frame,

@@ -11,6 +11,7 @@ import { Reconnecting, type SchedulerConnection } from "./connecting.ts";
 import { createWorkerCore, type WorkerCore } from "./core/core.ts";
 import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
 import { watchMemory } from "./memory-watch.ts";
+import type { KindVersion } from "../tasks/registry.ts";
 import { createWorkerPool, type WorkerPool } from "./pool.ts";
 
 /** Half of the scheduler's heartbeat: a time limit is noticed within it. */
@@ -122,7 +123,7 @@ class RunningWorker implements Worker {
   #lastEnd: WorkerEnd = { type: "left" };
   #closing: Promise<void> | undefined;
 
-  constructor(options: WorkerOptions, pool: WorkerPool, kinds: readonly { name: string; version: string }[]) {
+  constructor(options: WorkerOptions, pool: WorkerPool, kinds: readonly KindVersion[]) {
     const { name, threads, resources = [], memoryLimitBytes } = options;
     this.#options = options;
     this.#pool = pool;

@@ -58,6 +58,7 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
     instance: message.instance,
     slots: message.slots,
     kinds: new Map(message.kinds.map(({ name, version }) => [name, version])),
+    impure: new Set(message.kinds.filter(({ impure }) => impure).map(({ name }) => name)),
     resources: new Map(message.resources.map(({ name, amount }) => [name, amount])),
     taken: new Map(),
     state: message.holds ? "joining" : "active",

@@ -138,7 +138,7 @@ function journalFinished(state: SchedulerState, job: Job, tasks: readonly number
 /** A second result of a finished task is ignored, but a different one is an alarm. */
 function compareResults(state: SchedulerState, job: Job, task: number, result: Uint8Array, worker: WorkerRecord): void {
   // A number that this worker has from another journal names another task.
-  if (job.table.state(task) !== TASK.finished || !worker.jobs.has(job.job)) return;
+  if (job.table.state(task) !== TASK.finished || !worker.jobs.has(job.job) || worker.impure.has(job.kind)) return;
   const known = job.table.result(task);
   if (known.byteLength === result.byteLength && known.every((byte, place) => byte === result[place])) return;
   state.out.push({

@@ -35,6 +35,8 @@ export interface WorkerRecord {
   readonly slots: number;
   /** Version by kind. */
   readonly kinds: ReadonlyMap<string, string>;
+  /** Kinds whose results may differ from one run to the next. */
+  readonly impure: ReadonlySet<string>;
   readonly resources: ReadonlyMap<string, number>;
   /** Of the resources, what hand-outs take. */
   readonly taken: Map<string, number>;

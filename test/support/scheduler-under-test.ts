@@ -192,6 +192,7 @@ export class SchedulerUnderTest {
       protocol?: number;
       kinds?: string[];
       version?: string;
+      impure?: boolean;
     } = {},
   ): number {
     const {
@@ -202,6 +203,7 @@ export class SchedulerUnderTest {
       protocol = PROTOCOL_VERSION,
       kinds = ["k"],
       version = "1",
+      impure = false,
     } = more;
     const link = ++this.#link;
     this.say(link, {
@@ -211,7 +213,7 @@ export class SchedulerUnderTest {
       name,
       instance,
       slots,
-      kinds: kinds.map((kind) => ({ name: kind, version })),
+      kinds: kinds.map((kind) => ({ name: kind, version, impure })),
       resources: gpus > 0 ? [{ name: "gpu", amount: gpus }] : [],
       holds,
     });

@@ -10,7 +10,7 @@ export interface WorkerIdentity {
   /** Another for each process. */
   readonly instance: string;
   readonly slots: number;
-  readonly kinds: readonly { readonly name: string; readonly version: string }[];
+  readonly kinds: readonly { readonly name: string; readonly version: string; readonly impure?: boolean }[];
   readonly resources: readonly { readonly name: string; readonly amount: number }[];
 }
 

@@ -60,6 +60,16 @@ describe("done", () => {
     expect(scheduler.alarms).toEqual(["result-differs"]);
   });
 
+  test("with another result than before is no alarm for a kind that says so", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(1);
+    const worker = scheduler.worker("w", { impure: true });
+    const hands = scheduler.leases(worker);
+    scheduler.done(worker, hands);
+    scheduler.done(worker, hands, () => Uint8Array.of(9));
+    expect(scheduler.alarms).toEqual([]);
+  });
+
   test("with a result above the limit fails the task and says what to do", () => {
     const scheduler = new SchedulerUnderTest();
     const job = scheduler.submit(1);
