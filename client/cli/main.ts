@@ -23,6 +23,7 @@ await enter({
     plot: async () => (await import("./commands/plot.ts")).plot,
     inspect: async () => (await import("./commands/inspect.ts")).inspect,
     export: async () => (await import("./commands/export.ts")).exportMap,
+    doctor: async () => (await import("./commands/doctor.ts")).doctor,
     simulate: async () => (await import("./commands/simulate.ts")).simulate,
     demo: async () => (await import("./commands/demo.ts")).demo,
   },
