@@ -149,7 +149,25 @@ describe("an output", () => {
 });
 
 describe("--help", () => {
-  const commands = ["run", "plot", "inspect", "export", "simulate", "demo"];
+  const commands = [
+    "run",
+    "submit",
+    "status",
+    "watch",
+    "attach",
+    "cancel",
+    "retry",
+    "story",
+    "workers",
+    "tasks",
+    "reduce",
+    "bench",
+    "plot",
+    "inspect",
+    "export",
+    "simulate",
+    "demo",
+  ];
 
   test("names every command", async () => {
     const { stdout } = await runWell(["--help"]);

@@ -23,8 +23,8 @@ export const run: CommandSpec = {
     "Compute permutation entropy maps of a folder of shards (or a glob, one HDF5 file, one text series). " +
     "Interrupted, the same command goes on where it stopped.",
   options: [
-    ...requestOptions(true),
     { flags: "--output FILE", about: "maps file to make or to merge into", required: true },
+    ...requestOptions(true),
     { flags: "--threads N", about: "threads that compute (default: one per core)" },
     { flags: "--plot DIR", about: "draw every map as PNG into this folder" },
     { flags: "--replace", about: "replace maps of another input under the same names instead of refusing" },
