@@ -2,11 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { readInputObject } from "../../data/input-object.ts";
 import { listInput } from "../../data/inputs.ts";
 import { openObjectStore } from "../../data/objects/open.ts";
 import { expectError, runClient, runWell } from "../support/client.ts";
 import { startCluster } from "../support/cluster-processes.ts";
-import { testFolder } from "../support/folders.ts";
+import { fileFolder, testFolder } from "../support/folders.ts";
 import { copyGoldenShards, GOLDEN_SHARDS, goldenPath } from "../support/golden.ts";
 import { compareMaps, mapsContent } from "../support/maps-files.ts";
 import { accessTo, asUser, makeBucket } from "../support/s3/as-user.ts";
@@ -14,7 +15,7 @@ import { reasonAgainstCeph, startCeph } from "../support/s3/ceph.ts";
 import { errorBody, startFaultProxy, type Asked, type FaultProxy } from "../support/s3/fault-proxy.ts";
 import type { S3Server } from "../support/s3/server.ts";
 
-const START_MS = 60_000;
+const START_MS = 120_000;
 const PREFIX = "s3://lasers/Optically  Injected/golden set";
 const MAPS = ["--orders", "3-6", "--delays", "1-7"];
 
@@ -38,6 +39,10 @@ function suite(): void {
     process.env.AWS_REGION = "us-east-1";
     await makeBucket(server, "lasers");
     await upload();
+    const place = await fileFolder();
+    fromDisk = join(place, "disk.hdf5");
+    const input = await copyGoldenShards(join(place, "shards"));
+    await runWell(["run", "--input", input, "--output", fromDisk, ...MAPS]);
   }, START_MS);
   afterAll(async () => {
     restore?.();
@@ -48,9 +53,6 @@ function suite(): void {
   });
   beforeEach(async () => {
     folder = await testFolder();
-    fromDisk = join(folder, "disk.hdf5");
-    const input = await copyGoldenShards(join(folder, "shards"));
-    await runWell(["run", "--input", input, "--output", fromDisk, ...MAPS]);
     proxy.take();
   });
   afterEach(() => {
@@ -140,6 +142,35 @@ function suite(): void {
     // The shard has 9 of the 20 series.
     const cells = (await mapsContent(output)).blocks.get("m003t001 values")!;
     expect(cells.filter((cell) => cell.includes("NaN"))).toHaveLength(9);
+  });
+
+  test("a shard that is replaced after it was listed is an error with its name", async () => {
+    const { files } = await listInput(PREFIX);
+    const file = files[2]!;
+    const bytes = await readFile(goldenPath(file.name));
+    expect(Buffer.compare(await readInputObject(file), bytes)).toBe(0);
+    const store = openObjectStore(PREFIX, accessTo(server));
+    await store.write(file.name, Buffer.concat([bytes.subarray(1), bytes.subarray(0, 1)]));
+    await expect(readInputObject(file)).rejects.toMatchObject({
+      code: "PE_OBJECT_CHANGED",
+      message: expect.stringContaining(file.path) as string,
+    });
+    await store.write(file.name, bytes);
+    store.close();
+  });
+
+  test("doctor finds this server good, tells what is missing elsewhere, and leaves nothing", async () => {
+    const { stdout } = await runWell(["doctor", "s3://lasers/checked"]);
+    expect(stdout.split("\n").map((line) => line.slice(0, 4))).toEqual([...Array<string>(7).fill("good"), ""]);
+    expect(stdout).toContain("checked by sha256");
+    const store = openObjectStore("s3://lasers/checked", accessTo(server));
+    for await (const { name } of store.list()) expect(name).toBe("nothing");
+    store.close();
+    const nowhere = await runClient(["doctor", "s3://no-such-bucket", "--json"]);
+    expect(nowhere.status).toBe(66);
+    expect(JSON.parse(nowhere.stdout)).toMatchObject({
+      findings: [{ what: "listing", status: "bad", code: "PE_OBJECT_MISSING" }, { what: "writing" }],
+    });
   });
 
   test("a bucket that is not there, or no access to it, is one line and a status", async () => {

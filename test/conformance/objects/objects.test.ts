@@ -67,7 +67,7 @@ const ways: Way[] = [
 ];
 
 /** Servers take seconds to start on a busy machine. */
-const START_MS = 60_000;
+const START_MS = 120_000;
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const bytesOf = (content: string): Uint8Array => Buffer.from(content);
