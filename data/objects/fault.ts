@@ -55,7 +55,8 @@ const TOLD: Readonly<Record<FaultKind, Told>> = {
   },
   "no credentials": {
     code: "PE_CREDENTIALS",
-    advice: "; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ask for a public bucket without any",
+    advice:
+      "; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or PE_S3_ANONYMOUS=1 for a public bucket",
   },
   missing: { code: "PE_OBJECT_MISSING", advice: "" },
   denied: { code: "PE_OBJECT_DENIED", advice: "; docs/s3.md lists the permissions that are needed" },

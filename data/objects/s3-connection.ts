@@ -129,7 +129,7 @@ function makeClient(
     forcePathStyle: !settings.isAmazon,
     ...(settings.endpoint !== undefined && { endpoint: settings.endpoint }),
     ...(access.profile !== undefined && { profile: access.profile }),
-    ...(access.anonymous === true && {
+    ...(settings.isAnonymous && {
       credentials: { accessKeyId: "anonymous", secretAccessKey: "anonymous" },
       signer: { sign: async (request) => request },
     }),

@@ -30,6 +30,8 @@ export interface S3Settings {
   readonly isAmazon: boolean;
   /** Nobody between here and there can alter bytes unseen. */
   readonly isCarrierSafe: boolean;
+  /** Requests carry no signature. */
+  readonly isAnonymous: boolean;
 }
 
 const REGION_DEFAULT = "us-east-1";
@@ -52,6 +54,7 @@ export function settleS3(
       access.region ?? environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? profile.region ?? REGION_DEFAULT,
     isAmazon: url === undefined || /\.amazonaws\.com(\.cn)?$/.test(url.hostname),
     isCarrierSafe: url === undefined || url.protocol === "https:",
+    isAnonymous: access.anonymous ?? environment.PE_S3_ANONYMOUS === "1",
   };
 }
 

@@ -29,7 +29,7 @@ async function doctorCommand(given: Given, console: Console): Promise<number> {
     ...(endpointUrl !== undefined && { endpointUrl }),
     ...(region !== undefined && { region }),
     ...(profile !== undefined && { profile }),
-    anonymous: given.flag("anonymous"),
+    ...(given.flag("anonymous") && { anonymous: true }),
   });
   const json = given.flag("json");
   const findings: Finding[] = [];

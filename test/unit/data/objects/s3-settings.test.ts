@@ -15,6 +15,12 @@ describe("settleS3()", () => {
     expect(settleS3({}, profile, ignoring).endpoint).toBeUndefined();
   });
 
+  test("asks without a signature only where it is told to", () => {
+    expect(settleS3({}, {}, {}).isAnonymous).toBe(false);
+    expect(settleS3({}, {}, { PE_S3_ANONYMOUS: "1" }).isAnonymous).toBe(true);
+    expect(settleS3({ anonymous: true }, {}, {}).isAnonymous).toBe(true);
+  });
+
   test("knows Amazon's own endpoints, and which carry bytes unaltered", () => {
     const of = (endpointUrl: string) => settleS3({ endpointUrl }, {}, {});
     expect(of("https://s3.eu-west-1.amazonaws.com")).toMatchObject({ isAmazon: true, isCarrierSafe: true });
