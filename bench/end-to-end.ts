@@ -6,7 +6,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { computeMaps, type MapJobReport } from "../client/map-job.ts";
+import { computeMaps, type MapJobReport } from "../client/maps/map-job.ts";
 import { makeInput, SAMPLES, SHARD_SIZE } from "./made-input.ts";
 
 const ORDERS = [3, 4, 5];

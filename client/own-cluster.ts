@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { PeError } from "../common/errors.ts";
 import { readAccess } from "../protocol/access-file.ts";
 import { Client } from "./client.ts";
-import type { Cluster } from "./maps-on-cluster.ts";
+import type { Cluster } from "./maps/maps-on-cluster.ts";
 
 const START_MS_MAX = 30_000;
 const END_MS_MAX = 10_000;

@@ -6,7 +6,7 @@ import type { Given, OptionSpec } from "../../common/command-line/command.ts";
 import { readAccess } from "../../protocol/access-file.ts";
 import { Client } from "../client.ts";
 import type { JobStatus } from "../cluster-job.ts";
-import type { Cluster } from "../maps-on-cluster.ts";
+import type { Cluster } from "../maps/maps-on-cluster.ts";
 
 export const CLUSTER_OPTIONS: readonly OptionSpec[] = [
   { flags: "--scheduler URL", about: "the scheduler, such as ws://127.0.0.1:8786 (default: that of the access file)" },

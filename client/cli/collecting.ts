@@ -4,9 +4,15 @@ import { EXIT } from "../../common/errors.ts";
 import type { Given, OptionSpec } from "../../common/command-line/command.ts";
 import { printResult, type Console } from "../../common/command-line/console.ts";
 import { stopOnSignals } from "../../common/command-line/interrupt.ts";
-import { reportText, writeReport, type MapJobReport } from "../map-report.ts";
-import { collectMaps, collectResults, type Cluster, type Collecting, type MapsOnCluster } from "../maps-on-cluster.ts";
-import type { WrittenResults } from "../result-files.ts";
+import { reportText, writeReport, type MapJobReport } from "../maps/map-report.ts";
+import {
+  collectMaps,
+  collectResults,
+  type Cluster,
+  type Collecting,
+  type MapsOnCluster,
+} from "../maps/maps-on-cluster.ts";
+import type { WrittenResults } from "../maps/result-files.ts";
 import { createProgress, jobState } from "./progress.ts";
 
 export const COLLECT_OPTIONS: readonly OptionSpec[] = [

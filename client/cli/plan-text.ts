@@ -2,7 +2,7 @@
 import { counted } from "../../common/counted.ts";
 import { formatList, formatRanges } from "../../common/ranges.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
-import { inputName } from "../map-report.ts";
+import { inputName } from "../maps/map-report.ts";
 import { formatCount, formatSeconds } from "./progress.ts";
 
 export function planRecord({

@@ -3,7 +3,7 @@
  * Rate and time left come from the work done so far in this run.
  */
 import type { Console } from "../../common/command-line/console.ts";
-import type { JobProgress } from "../job-following.ts";
+import type { JobProgress } from "../maps/job-following.ts";
 
 const BAR_CELLS = 24;
 const REDRAW_MS = 100;

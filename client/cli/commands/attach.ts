@@ -5,8 +5,8 @@ import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/comma
 import { printResult, type Console } from "../../../common/command-line/console.ts";
 import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
 import type { ErrorRecord } from "../../../common/errors.ts";
-import { followJob } from "../../job-following.ts";
-import { findMaps, type MapsOnCluster } from "../../maps-on-cluster.ts";
+import { followJob } from "../../maps/job-following.ts";
+import { findMaps, type MapsOnCluster } from "../../maps/maps-on-cluster.ts";
 import { CLUSTER_OPTIONS, findJobId, withCluster } from "../cluster.ts";
 import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
 import { createProgress, jobState } from "../progress.ts";

@@ -6,7 +6,7 @@ import { EXIT } from "../../../common/errors.ts";
 import { parseList } from "../../../common/ranges.ts";
 import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";
-import { benchCluster, type BenchOptions, type BenchResult } from "../../cluster-bench.ts";
+import { benchCluster, type BenchOptions, type BenchResult } from "../../maps/cluster-bench.ts";
 import { simulateShards } from "../../simulation.ts";
 import { CLUSTER_OPTIONS, withCluster } from "../cluster.ts";
 import { formatCount } from "../progress.ts";

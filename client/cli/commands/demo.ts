@@ -1,9 +1,9 @@
 /** pe-client demo: the main job from nothing to pictures, on a small simulated laser. */
 import { join } from "node:path";
 import { EXIT } from "../../../common/errors.ts";
-import { computeMaps } from "../../map-job.ts";
-import { reportText, writeReport } from "../../map-report.ts";
-import { drawMaps } from "../../pictures.ts";
+import { computeMaps } from "../../maps/map-job.ts";
+import { reportText, writeReport } from "../../maps/map-report.ts";
+import { drawMaps } from "../../maps/pictures.ts";
 import { simulateShards } from "../../simulation.ts";
 import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";

@@ -5,7 +5,7 @@ import { writeDurably } from "../../../data/durable.ts";
 import type { Measure } from "../../../data/maps.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
 import { COLOUR_TABLES, svgToPng, type ColourTable } from "../../../plot/index.ts";
-import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "../../figures.ts";
+import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "../../maps/figures.ts";
 import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../../../common/command-line/command.ts";
 import { printResult } from "../../../common/command-line/console.ts";
 import { parseCell, parseDelays, parseInterval, parseMeasures, parseOrders, parseSpan } from "../quantities.ts";

@@ -2,10 +2,10 @@
 import { EXIT, PeError } from "../../../common/errors.ts";
 import { counted } from "../../../common/counted.ts";
 import { planPe, type PeRequest } from "../../../tasks/pe/plan.ts";
-import { computeMaps, type MapJobOptions } from "../../map-job.ts";
-import { reportText, writeReport, type MapJobReport } from "../../map-report.ts";
-import { checkOutput } from "../../output-check.ts";
-import { drawMaps, makePicturesFolder } from "../../pictures.ts";
+import { computeMaps, type MapJobOptions } from "../../maps/map-job.ts";
+import { reportText, writeReport, type MapJobReport } from "../../maps/map-report.ts";
+import { checkOutput } from "../../maps/output-check.ts";
+import { drawMaps, makePicturesFolder } from "../../maps/pictures.ts";
 import { aboutFolder } from "../../../tasks/simulate/index.ts";
 import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";

@@ -9,10 +9,10 @@ import { printResult, type Console } from "../../../common/command-line/console.
 import { makeFolders } from "../../../data/folders.ts";
 import { parseTaskLines } from "../../../data/result-text.ts";
 import { planPe } from "../../../tasks/pe/plan.ts";
-import type { JobRecord } from "../../job-record.ts";
-import { submitMaps, type MapsOnCluster } from "../../maps-on-cluster.ts";
-import { checkOutput } from "../../output-check.ts";
-import { planTaskList } from "../../task-list.ts";
+import type { JobRecord } from "../../maps/job-record.ts";
+import { submitMaps, type MapsOnCluster } from "../../maps/maps-on-cluster.ts";
+import { checkOutput } from "../../maps/output-check.ts";
+import { planTaskList } from "../../maps/task-list.ts";
 import { CLUSTER_OPTIONS, withCluster } from "../cluster.ts";
 import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
 import { readRequest, requestOptions } from "../map-request.ts";

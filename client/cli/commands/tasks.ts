@@ -4,7 +4,7 @@ import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/comm
 import { parseRanges, rangesInclude } from "../../../common/ranges.ts";
 import { listInput } from "../../../data/inputs.ts";
 import { formatTaskLines } from "../../../data/result-text.ts";
-import { taskLines } from "../../task-list.ts";
+import { taskLines } from "../../maps/task-list.ts";
 import { parseDelays, parseInterval, parseOrders } from "../quantities.ts";
 
 export const tasks: CommandSpec = {

@@ -2,13 +2,13 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PeError } from "../common/errors.ts";
-import { readMaps } from "../data/maps.ts";
-import { planPe, type PeJob, type PeRequest } from "../tasks/pe/plan.ts";
+import { PeError } from "../../common/errors.ts";
+import { readMaps } from "../../data/maps.ts";
+import { planPe, type PeJob, type PeRequest } from "../../tasks/pe/plan.ts";
 import { computeMaps } from "./map-job.ts";
 import type { MapJobReport } from "./map-report.ts";
 import { collectMaps, submitMaps, type Cluster } from "./maps-on-cluster.ts";
-import { startOwnCluster } from "./own-cluster.ts";
+import { startOwnCluster } from "../own-cluster.ts";
 
 export interface BenchOptions {
   readonly request: PeRequest;

@@ -6,12 +6,12 @@
 import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { PeError } from "../common/errors.ts";
-import { knownNames } from "../common/nearest.ts";
-import { openPartStore, type PartStore } from "../data/part-store.ts";
-import { readPartHeader } from "../tasks/pe/part.ts";
-import { partOfTask } from "../tasks/pe/part-name.ts";
-import type { TaskEnd } from "../tasks/pe/reduce.ts";
+import { PeError } from "../../common/errors.ts";
+import { knownNames } from "../../common/nearest.ts";
+import { openPartStore, type PartStore } from "../../data/part-store.ts";
+import { readPartHeader } from "../../tasks/pe/part.ts";
+import { partOfTask } from "../../tasks/pe/part-name.ts";
+import type { TaskEnd } from "../../tasks/pe/reduce.ts";
 import { readRecord, recordName, type JobRecord } from "./job-record.ts";
 
 const RECORD_NAME = /^manifest-(.+)$/;

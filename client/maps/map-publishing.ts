@@ -1,9 +1,9 @@
 /** From parts to a maps file and its report: the same for a job of this machine, of a cluster, and for parts found later. */
-import type { MapSource } from "../data/maps.ts";
-import { publishMaps } from "../data/maps.ts";
-import { KERNEL_VERSION } from "../kernel/index.ts";
-import { packageVersion } from "../common/version.ts";
-import { reducePe, type PartReader } from "../tasks/pe/reduce.ts";
+import type { MapSource } from "../../data/maps.ts";
+import { publishMaps } from "../../data/maps.ts";
+import { KERNEL_VERSION } from "../../kernel/index.ts";
+import { packageVersion } from "../../common/version.ts";
+import { reducePe, type PartReader } from "../../tasks/pe/reduce.ts";
 import { buildReport, type ComputedJob, type MapJobReport } from "./map-report.ts";
 import { withHashes } from "./output-check.ts";
 

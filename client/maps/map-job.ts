@@ -3,12 +3,12 @@
  * in this process: plan, open the job, follow it, reduce, publish, verify, tell.
  */
 import { availableParallelism } from "node:os";
-import { PeError } from "../common/errors.ts";
-import { acquireLock } from "../data/lock.ts";
-import { openPartStore } from "../data/part-store.ts";
-import { planPe, type PeJob, type PeRequest } from "../tasks/pe/plan.ts";
-import { mapKeys } from "../tasks/pe/reduce.ts";
-import { Client } from "./client.ts";
+import { PeError } from "../../common/errors.ts";
+import { acquireLock } from "../../data/lock.ts";
+import { openPartStore } from "../../data/part-store.ts";
+import { planPe, type PeJob, type PeRequest } from "../../tasks/pe/plan.ts";
+import { mapKeys } from "../../tasks/pe/reduce.ts";
+import { Client } from "../client.ts";
 import { computedJob, openPeJob, restoreParts } from "./job-computing.ts";
 import { watchDisk, type DiskWatch } from "./disk-watch.ts";
 import { followJob, type FollowedJob, type JobProgress } from "./job-following.ts";

@@ -1,11 +1,11 @@
 /** PE jobs on a cluster: submitted, attached to from anywhere, and their maps or result files made here. */
-import { counted } from "../common/counted.ts";
-import { PeError, type ErrorRecord } from "../common/errors.ts";
-import { acquireLock } from "../data/lock.ts";
-import { openPartStore, type PartAccess, type PartStore } from "../data/part-store.ts";
-import { mapKeys } from "../tasks/pe/reduce.ts";
-import type { Client } from "./client.ts";
-import type { ClusterJob } from "./cluster-job.ts";
+import { counted } from "../../common/counted.ts";
+import { PeError, type ErrorRecord } from "../../common/errors.ts";
+import { acquireLock } from "../../data/lock.ts";
+import { openPartStore, type PartAccess, type PartStore } from "../../data/part-store.ts";
+import { mapKeys } from "../../tasks/pe/reduce.ts";
+import type { Client } from "../client.ts";
+import type { ClusterJob } from "../cluster-job.ts";
 import { computedJob, openPeJob, partOfJob, restoreParts, type OpenOptions } from "./job-computing.ts";
 import { followJob, type FollowedJob, type Following } from "./job-following.ts";
 import { partsCopied, partsInPlace, type JobParts } from "./job-parts.ts";

@@ -3,11 +3,11 @@
  * a job can be attached to, and its maps made, on any machine that reaches the store.
  */
 import * as v from "valibot";
-import { PeError } from "../common/errors.ts";
-import type { PartStore } from "../data/part-store.ts";
-import { parse } from "../tasks/parse.ts";
-import { jobOf, type PeJob } from "../tasks/pe/plan.ts";
-import { manifestSchema } from "../tasks/pe/schema.ts";
+import { PeError } from "../../common/errors.ts";
+import type { PartStore } from "../../data/part-store.ts";
+import { parse } from "../../tasks/parse.ts";
+import { jobOf, type PeJob } from "../../tasks/pe/plan.ts";
+import { manifestSchema } from "../../tasks/pe/schema.ts";
 
 const FORMAT = 1;
 

@@ -1,9 +1,9 @@
 /** One PE job on any cluster, that of this process or another: opened or joined, and its parts made whole. */
 import { hash } from "node:crypto";
-import { PeError } from "../common/errors.ts";
-import type { PeJob } from "../tasks/pe/plan.ts";
-import type { Client } from "./client.ts";
-import type { ClusterJob, JobDescription } from "./cluster-job.ts";
+import { PeError } from "../../common/errors.ts";
+import type { PeJob } from "../../tasks/pe/plan.ts";
+import type { Client } from "../client.ts";
+import type { ClusterJob, JobDescription } from "../cluster-job.ts";
 import { followJob, type FollowedJob } from "./job-following.ts";
 import type { JobParts } from "./job-parts.ts";
 import type { ComputedJob } from "./map-report.ts";

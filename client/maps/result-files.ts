@@ -1,11 +1,11 @@
 /** Result files of the original system, a line per series, from the parts of a job. */
 import { dirname } from "node:path";
-import type { ErrorRecord } from "../common/errors.ts";
-import { writeDurably } from "../data/durable.ts";
-import { makeFolders } from "../data/folders.ts";
-import { formatResults, type ResultLine } from "../data/result-text.ts";
-import { decodePart, type PePart } from "../tasks/pe/part.ts";
-import { mapKeys, type PartReader } from "../tasks/pe/reduce.ts";
+import type { ErrorRecord } from "../../common/errors.ts";
+import { writeDurably } from "../../data/durable.ts";
+import { makeFolders } from "../../data/folders.ts";
+import { formatResults, type ResultLine } from "../../data/result-text.ts";
+import { decodePart, type PePart } from "../../tasks/pe/part.ts";
+import { mapKeys, type PartReader } from "../../tasks/pe/reduce.ts";
 import type { JobRecord, WantedResult } from "./job-record.ts";
 import type { FollowedJob } from "./job-following.ts";
 

@@ -2,12 +2,12 @@
 import { hash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { PeError } from "../common/errors.ts";
-import { packageVersion } from "../common/version.ts";
-import { findMatches, isPattern } from "../data/glob.ts";
-import { acquireLock } from "../data/lock.ts";
-import { CELL_STATUS, OWNER_NONE, publishMaps, readMaps, type SourceShard } from "../data/maps.ts";
-import { parseResults, type ResultLine } from "../data/result-text.ts";
+import { PeError } from "../../common/errors.ts";
+import { packageVersion } from "../../common/version.ts";
+import { findMatches, isPattern } from "../../data/glob.ts";
+import { acquireLock } from "../../data/lock.ts";
+import { CELL_STATUS, OWNER_NONE, publishMaps, readMaps, type SourceShard } from "../../data/maps.ts";
+import { parseResults, type ResultLine } from "../../data/result-text.ts";
 
 const RESULT_NAME = /-pe\.txt$/;
 /** In place of a kernel's version: cells of this program and of these files never share a map. */

@@ -1,6 +1,6 @@
 /** Cells that no task has computed yet, told by the files that hold them. */
-import { shardBlock } from "../data/inputs.ts";
-import type { PeJob } from "../tasks/pe/plan.ts";
+import { shardBlock } from "../../data/inputs.ts";
+import type { PeJob } from "../../tasks/pe/plan.ts";
 
 /**
  * One text per file with tasks that have not ended, such as `raw_shard_009_018.hdf5 (cells 9-17, 18-26)`.

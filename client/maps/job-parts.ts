@@ -2,10 +2,10 @@
  * The parts of a job where its reduction reads them: those of a folder in their place, those of a scheduler's own store
  * copied into a folder here while the job still computes.
  */
-import { PeError } from "../common/errors.ts";
-import { readPart, readPartSlice, writePart } from "../data/part-folder.ts";
-import type { PartStore } from "../data/part-store.ts";
-import type { PartReader } from "../tasks/pe/reduce.ts";
+import { PeError } from "../../common/errors.ts";
+import { readPart, readPartSlice, writePart } from "../../data/part-folder.ts";
+import type { PartStore } from "../../data/part-store.ts";
+import type { PartReader } from "../../tasks/pe/reduce.ts";
 
 export interface JobParts extends PartReader {
   /** The part is stored: it may be copied. */

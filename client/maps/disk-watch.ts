@@ -4,8 +4,8 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PeError } from "../common/errors.ts";
-import { writeDurably } from "../data/durable.ts";
+import { PeError } from "../../common/errors.ts";
+import { writeDurably } from "../../data/durable.ts";
 
 /** So long nothing has ended before the disk is looked at. */
 const LOOK_MS = 1000;

@@ -1,9 +1,9 @@
 /** Maps from a folder of parts, without any scheduler. */
-import { PeError } from "../common/errors.ts";
-import { acquireLock } from "../data/lock.ts";
-import { decodePart } from "../tasks/pe/part.ts";
-import type { PartReader } from "../tasks/pe/reduce.ts";
-import type { PeSummary } from "../tasks/pe/run.ts";
+import { PeError } from "../../common/errors.ts";
+import { acquireLock } from "../../data/lock.ts";
+import { decodePart } from "../../tasks/pe/part.ts";
+import type { PartReader } from "../../tasks/pe/reduce.ts";
+import type { PeSummary } from "../../tasks/pe/run.ts";
 import { partOfJob } from "./job-computing.ts";
 import { partsInPlace } from "./job-parts.ts";
 import { publishJob } from "./map-publishing.ts";

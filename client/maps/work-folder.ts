@@ -8,8 +8,8 @@
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { asPeError } from "../common/errors.ts";
-import { makeFolders } from "../data/folders.ts";
+import { asPeError } from "../../common/errors.ts";
+import { makeFolders } from "../../data/folders.ts";
 
 export interface WorkFolder {
   readonly path: string;

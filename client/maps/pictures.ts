@@ -1,12 +1,12 @@
 /** Draws the maps of a file into a folder: every map, a sheet for each measure, and a delay scan. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { asPeError, PeError } from "../common/errors.ts";
-import { writeDurably } from "../data/durable.ts";
-import { makeFolders } from "../data/folders.ts";
-import type { Measure } from "../data/maps.ts";
-import { readMaps, type Maps } from "../data/maps.ts";
-import { svgToPng } from "../plot/index.ts";
+import { asPeError, PeError } from "../../common/errors.ts";
+import { writeDurably } from "../../data/durable.ts";
+import { makeFolders } from "../../data/folders.ts";
+import type { Measure } from "../../data/maps.ts";
+import { readMaps, type Maps } from "../../data/maps.ts";
+import { svgToPng } from "../../plot/index.ts";
 import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "./figures.ts";
 
 export interface PicturesOptions extends FigureOptions {

@@ -1,9 +1,16 @@
 /** Figures of a maps file: which arrays, axes and words make a map, a sheet of maps, or a delay scan. */
-import { PeError } from "../common/errors.ts";
-import { knownNames } from "../common/nearest.ts";
-import { mapName, type MapKey, type Measure } from "../data/maps.ts";
-import type { MapInfo, Maps } from "../data/maps.ts";
-import { formatQuantity, renderMap, renderScan, renderSheet, type ColourTable, type MapAxis } from "../plot/index.ts";
+import { PeError } from "../../common/errors.ts";
+import { knownNames } from "../../common/nearest.ts";
+import { mapName, type MapKey, type Measure } from "../../data/maps.ts";
+import type { MapInfo, Maps } from "../../data/maps.ts";
+import {
+  formatQuantity,
+  renderMap,
+  renderScan,
+  renderSheet,
+  type ColourTable,
+  type MapAxis,
+} from "../../plot/index.ts";
 
 /** What the file does not say. */
 export interface FigureOptions {

@@ -1,17 +1,17 @@
 /** What a map job tells: one record, as JSON and as a page to read. */
 import { basename, dirname, extname, join, relative } from "node:path";
-import type { ErrorRecord } from "../common/errors.ts";
-import { counted } from "../common/counted.ts";
-import { formatList, formatRanges, rangesCount } from "../common/ranges.ts";
-import { writeDurably } from "../data/durable.ts";
-import type { CellConflict, MapSource, Published } from "../data/maps.ts";
-import { readMaps } from "../data/maps.ts";
-import type { PeJob } from "../tasks/pe/plan.ts";
-import type { ReducedJob, TaskEnd } from "../tasks/pe/reduce.ts";
-import type { PeSummary } from "../tasks/pe/run.ts";
-import { OWNER_CONFLICT, OWNER_NONE } from "../data/maps.ts";
-import { KERNEL_VERSION } from "../kernel/index.ts";
-import { packageVersion } from "../common/version.ts";
+import type { ErrorRecord } from "../../common/errors.ts";
+import { counted } from "../../common/counted.ts";
+import { formatList, formatRanges, rangesCount } from "../../common/ranges.ts";
+import { writeDurably } from "../../data/durable.ts";
+import type { CellConflict, MapSource, Published } from "../../data/maps.ts";
+import { readMaps } from "../../data/maps.ts";
+import type { PeJob } from "../../tasks/pe/plan.ts";
+import type { ReducedJob, TaskEnd } from "../../tasks/pe/reduce.ts";
+import type { PeSummary } from "../../tasks/pe/run.ts";
+import { OWNER_CONFLICT, OWNER_NONE } from "../../data/maps.ts";
+import { KERNEL_VERSION } from "../../kernel/index.ts";
+import { packageVersion } from "../../common/version.ts";
 
 /** Problems told one by one in the page; the JSON has them all. */
 const PROBLEMS_SHOWN_MAX = 20;

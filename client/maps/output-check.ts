@@ -1,14 +1,14 @@
 /** Whether a job's maps can go into its output, found out before anything is computed. */
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { PeError } from "../common/errors.ts";
-import { sha256OfFile } from "../data/hash.ts";
-import { checkOrigins } from "../data/maps-check.ts";
-import type { MapSource, SourceShard } from "../data/maps.ts";
-import { readMaps, type Maps } from "../data/maps.ts";
-import { KERNEL_VERSION } from "../kernel/index.ts";
-import { mapKeys } from "../tasks/pe/reduce.ts";
-import type { PeManifest } from "../tasks/pe/schema.ts";
+import { PeError } from "../../common/errors.ts";
+import { sha256OfFile } from "../../data/hash.ts";
+import { checkOrigins } from "../../data/maps-check.ts";
+import type { MapSource, SourceShard } from "../../data/maps.ts";
+import { readMaps, type Maps } from "../../data/maps.ts";
+import { KERNEL_VERSION } from "../../kernel/index.ts";
+import { mapKeys } from "../../tasks/pe/reduce.ts";
+import type { PeManifest } from "../../tasks/pe/schema.ts";
 
 /**
  * The input as the maps file knows it, or will: a copied or touched input whose content is the one that the file's cells

@@ -1,10 +1,10 @@
 /** Following a PE job to its end: what became of each task, and how far it is. */
-import type { ErrorRecord } from "../common/errors.ts";
-import type { PeJob } from "../tasks/pe/plan.ts";
-import type { TaskEnd as PartEnd } from "../tasks/pe/reduce.ts";
-import type { PeSummary } from "../tasks/pe/run.ts";
-import type { ClusterJob } from "./cluster-job.ts";
-import type { TaskEnd } from "./jobs/job-ends.ts";
+import type { ErrorRecord } from "../../common/errors.ts";
+import type { PeJob } from "../../tasks/pe/plan.ts";
+import type { TaskEnd as PartEnd } from "../../tasks/pe/reduce.ts";
+import type { PeSummary } from "../../tasks/pe/run.ts";
+import type { ClusterJob } from "../cluster-job.ts";
+import type { TaskEnd } from "../jobs/job-ends.ts";
 
 export interface JobProgress {
   readonly tasksDone: number;

@@ -4,10 +4,10 @@
  */
 import { stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { PeError } from "../common/errors.ts";
-import type { Input } from "../data/inputs.ts";
-import { resultFileName, type TaskLine } from "../data/result-text.ts";
-import { planPe } from "../tasks/pe/plan.ts";
+import { PeError } from "../../common/errors.ts";
+import type { Input } from "../../data/inputs.ts";
+import { resultFileName, type TaskLine } from "../../data/result-text.ts";
+import { planPe } from "../../tasks/pe/plan.ts";
 import type { JobRecord, WantedResult } from "./job-record.ts";
 
 /** @throws {PeError} `PE_INPUT_EMPTY` when a file of the list is not there, `PE_PARAMETER` when two lines write one file. */
