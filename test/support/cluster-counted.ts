@@ -2,10 +2,14 @@
 import { readdirSync } from "node:fs";
 import type { JobDescription } from "../../client/cluster-job.ts";
 
+/** The one worker of such jobs: they go on beside whatever the others do. */
+export const COUNTED_WORKER = "counted";
+
 /** A job that leaves a folder in `folder` for each time that one of its tasks runs to its end, which takes `ms`. */
 export function countedJob(folder: string, taskCount: number, ms: number): JobDescription {
   const task = (index: number): unknown => ({ folder, key: `k${index}`, fails: 0, ms });
-  return { id: "counted", kind: "flaky", common: null, parts: null, taskCount, task };
+  const options = { workers: [COUNTED_WORKER] };
+  return { id: "counted", kind: "flaky", common: null, parts: null, taskCount, task, options };
 }
 
 /** How often each task of such a job ran, by its number, ascending. */

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { HOOK_MS } from "../support/client.ts";
-import { countedJob, runsIn } from "../support/cluster-counted.ts";
+import { COUNTED_WORKER, countedJob, runsIn } from "../support/cluster-counted.ts";
 import { endsOf, FaultCluster } from "../support/cluster-faults.ts";
 import {
   attachMaps,
@@ -48,7 +48,7 @@ describe("kill -9", () => {
   });
 
   test("of the scheduler: the client waits, workers go on with what they run, nothing finished runs again", async () => {
-    const cluster = await FaultCluster.start({ workers: ["a", "b"] });
+    const cluster = await FaultCluster.start({ workers: ["a", "b", COUNTED_WORKER] });
     const runs = await testFolder();
     const client = await cluster.client();
     const job = await client.openJob(countedJob(runs, 12, 400));
@@ -66,10 +66,10 @@ describe("kill -9", () => {
   });
 
   test("of everything at one moment: started again, it goes on where the journal ends", async () => {
-    const cluster = await FaultCluster.start({ workers: ["a", "b"] });
+    const cluster = await FaultCluster.start({ workers: ["a", "b", COUNTED_WORKER] });
     const runs = await testFolder();
     const client = await cluster.client();
-    const job = await client.openJob(countedJob(runs, 30, 40));
+    const job = await client.openJob(countedJob(runs, 30, 100));
     const { client: first } = submitMaps(cluster, maps);
     const before = await untilFinished(cluster, 8);
     const countedBefore = (await job.status()).counts.finished;
@@ -78,7 +78,7 @@ describe("kill -9", () => {
     expect((await first.outcome).signal).toBe("SIGKILL");
     const ranBefore = runsIn(runs);
     await cluster.startScheduler();
-    await Promise.all(["a", "b"].map(async (name) => await cluster.startWorker(name)));
+    await Promise.all(["a", "b", COUNTED_WORKER].map(async (name) => await cluster.startWorker(name)));
     const { output, client: second } = submitMaps(cluster, maps);
     const outcome = await second.outcome;
     expect(Number(/joined: (\d+) of 30 tasks/.exec(outcome.stderr)?.[1])).toBeGreaterThanOrEqual(before);

@@ -5,10 +5,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { HOOK_MS } from "../support/client.ts";
-import { countedJob, runsIn } from "../support/cluster-counted.ts";
+import { COUNTED_WORKER, countedJob, runsIn } from "../support/cluster-counted.ts";
 import { endsOf, FaultCluster } from "../support/cluster-faults.ts";
 import { expectUndisturbed, makeMaps, submitMaps, untilFinished, type FaultMaps } from "../support/cluster-maps.ts";
-import { eventually, Program, signalProcess } from "../support/cluster-programs.ts";
+import { eventually, signalProcess } from "../support/cluster-programs.ts";
 import { testFolder } from "../support/folders.ts";
 
 /** What is promised of a worker that says nothing, and what a test needs to look. */
@@ -59,17 +59,17 @@ describe("SIGSTOP", () => {
   });
 
   test("of the scheduler for 8 s: no worker counts as lost, nothing runs twice", async () => {
-    const cluster = await FaultCluster.start({ workers: ["a", "b"] });
+    const cluster = await FaultCluster.start({ workers: ["a", "b", COUNTED_WORKER] });
     const runs = await testFolder();
-    const job = await (await cluster.client()).openJob(countedJob(runs, 30, 100));
+    const job = await (await cluster.client()).openJob(countedJob(runs, 12, 400));
     const ends = endsOf(job);
     const { output, client: command } = submitMaps(cluster, maps);
     await untilFinished(cluster, 2);
     cluster.scheduler.signal("SIGSTOP");
     await sleep(8000);
     cluster.scheduler.signal("SIGCONT");
-    expect((await ends).length).toBe(30);
-    expect([...runsIn(runs).values()]).toEqual(Array.from({ length: 30 }, () => 1));
+    expect((await ends).length).toBe(12);
+    expect([...runsIn(runs).values()]).toEqual(Array.from({ length: 12 }, () => 1));
     expect(cluster.scheduler.output.stderr).not.toContain("silent for");
     await expectUndisturbed(cluster, maps, output, await command.outcome);
   });
