@@ -1,6 +1,8 @@
 /** Reads input files that are objects of a store; each store is opened once per thread. */
 import { PeError } from "../common/errors.ts";
+import type { Source } from "./hdf5/model.ts";
 import type { InputFile } from "./inputs.ts";
+import { isS3Url } from "./objects/address.ts";
 import { openObjectStore } from "./objects/open.ts";
 import type { ObjectStore } from "./objects/store.ts";
 
@@ -29,6 +31,11 @@ export async function readInputObject(
     ...(into !== undefined && { into: into(bytes).subarray(0, bytes) }),
   });
   return content.bytes;
+}
+
+/** What to open `file` by: its path, or its bytes where it is an object. @throws {PeError} see `readInputObject`. */
+export async function sourceOf(file: InputFile): Promise<Source> {
+  return isS3Url(file.path) ? { content: await readInputObject(file) } : { path: file.path };
 }
 
 function storeOf(root: string): ObjectStore {

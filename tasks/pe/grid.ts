@@ -6,9 +6,8 @@
  * and y blocks is read, of every file whose name gives no block, and of one for the length of its series.
  */
 import { asPeError, PeError, type ErrorRecord } from "../../common/errors.ts";
-import { readInputObject } from "../../data/input-object.ts";
+import { sourceOf } from "../../data/input-object.ts";
 import { shardBlock, type Input } from "../../data/inputs.ts";
-import { isS3Url } from "../../data/objects/address.ts";
 import { openShard, type SeriesHeader } from "../../data/shard.ts";
 
 export interface Grid {
@@ -32,11 +31,12 @@ export interface Survey {
 export async function surveyShards({ root, files }: Input): Promise<Survey> {
   const blocks = files.map(({ name }) => shardBlock(name));
   const survey = new Surveyor();
+  const edge = edgeOrdinals(blocks);
+  const sources = new SourcesAhead(files, edge);
   const open = async (ordinal: number): Promise<void> => {
     const file = files[ordinal]!;
     try {
-      const source = isS3Url(file.path) ? { content: await readInputObject(file) } : { path: file.path };
-      const shard = await openShard(file.name, source);
+      const shard = await openShard(file.name, await sources.get(ordinal));
       try {
         survey.see(ordinal, shard.series, shard.attributes.shardSize);
       } finally {
@@ -48,12 +48,40 @@ export async function surveyShards({ root, files }: Input): Promise<Survey> {
       if (block !== undefined) survey.cover(block.x, block.y);
     }
   };
-  for (const ordinal of edgeOrdinals(blocks)) await open(ordinal);
+  for (const ordinal of edge) await open(ordinal);
   // The edge may be unreadable altogether: then any file tells the length.
   for (let ordinal = 0; ordinal < files.length && survey.lengths.size === 0; ordinal++)
     if (!survey.seriesCounts.has(ordinal) && !survey.unreadable.has(ordinal)) await open(ordinal);
   if (survey.lengths.size === 0) throw nothingIn(files.length === 1 ? files[0]!.path : root, survey.unreadable);
   return survey.result();
+}
+
+/** Objects travel while others are opened: the next few of those that will surely be wanted. */
+const AHEAD = 4;
+
+class SourcesAhead {
+  readonly #files: Input["files"];
+  readonly #coming: number[];
+  readonly #begun = new Map<number, ReturnType<typeof sourceOf>>();
+
+  constructor(files: Input["files"], wanted: readonly number[]) {
+    this.#files = files;
+    this.#coming = wanted.toReversed();
+  }
+
+  async get(ordinal: number): ReturnType<typeof sourceOf> {
+    while (this.#begun.size < AHEAD && this.#coming.length > 0) this.#begin(this.#coming.pop()!);
+    const source = this.#begun.get(ordinal) ?? sourceOf(this.#files[ordinal]!);
+    this.#begun.delete(ordinal);
+    return await source;
+  }
+
+  #begin(ordinal: number): void {
+    const source = sourceOf(this.#files[ordinal]!);
+    // Told when it is asked for.
+    source.catch(() => undefined);
+    this.#begun.set(ordinal, source);
+  }
 }
 
 /** Ordinals of the files in the last x and y blocks and of those without a block. */

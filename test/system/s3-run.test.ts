@@ -94,6 +94,12 @@ function suite(): void {
       expect(gets.filter(({ url }) => url.includes(name)).length, name).toBeLessThanOrEqual(2);
   });
 
+  test("inspect looks at a prefix and at one shard", async () => {
+    expect((await runWell(["inspect", PREFIX])).stdout).toContain("grid 5 x 4");
+    const { stdout } = await runWell(["inspect", `${PREFIX}/${GOLDEN_SHARDS[0]!}`]);
+    expect(stdout).toContain(`shard ${PREFIX}/${GOLDEN_SHARDS[0]!}: 9 series`);
+  });
+
   test("run over faults gives the same maps", async () => {
     let requests = 0;
     proxy.plan = (asked) => {

@@ -1,6 +1,7 @@
 /** pe-client inspect: what is in a maps file, a shard, or a folder of shards. */
 import { EXIT, PeError, type ErrorRecord } from "../../../common/errors.ts";
 import { counted } from "../../../common/counted.ts";
+import { sourceOf } from "../../../data/input-object.ts";
 import { listInput, type Input } from "../../../data/inputs.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
 import { readSeriesText } from "../../../data/series-text.ts";
@@ -98,7 +99,7 @@ async function lookAtText({ files: [file] }: Input): Promise<Finding> {
 }
 
 async function lookAtShard({ files: [file] }: Input): Promise<Finding> {
-  const shard = await openShard(file!.name, { path: file!.path });
+  const shard = await openShard(file!.name, await sourceOf(file!));
   try {
     const { attributes, series, problems } = shard;
     const lines = series
