@@ -272,11 +272,20 @@ function suite(): void {
   });
 
   test("read() of an object that is replaced meanwhile is an error with its name", async () => {
-    proxy.plan = atFirst(1, isGet, { after: [100_000, "reset"] });
+    // Nothing more comes until it is replaced, however long that takes.
+    store = reopen({ ...patience, triesMax: 10_000, triesInAllMax: 10_000 });
+    let begun = (): void => undefined;
+    const hasBegun = new Promise<void>((resolve) => (begun = resolve));
+    let gets = 0;
+    proxy.plan = (asked) => {
+      if (!isGet(asked)) return undefined;
+      begun();
+      return gets++ === 0 ? { after: [100_000, "reset"] } : "reset";
+    };
     const reading = store.read("a b");
-    for (let seen = 0; seen === 0; await new Promise((resolve) => setTimeout(resolve, 1))) seen = proxy.take().length;
-    proxy.plan = atFirst(2, isGet, "reset");
+    await hasBegun;
     await straight.write("a b", randomBytes(BYTES));
+    proxy.plan = () => undefined;
     await expect(reading).rejects.toMatchObject({
       code: "PE_OBJECT_CHANGED",
       message: expect.stringContaining("s3://faults/with  spaces/a b") as string,
