@@ -87,7 +87,11 @@ async function persist(base: string, access: PartAccess, what: Request, retryFor
   }
 }
 
-async function askOnce(base: string, { token, ca }: PartAccess, { method, name, headers, body }: Request): Promise<Answer> {
+async function askOnce(
+  base: string,
+  { token, ca }: PartAccess,
+  { method, name, headers, body }: Request,
+): Promise<Answer> {
   const url = new URL(`/parts/${name}`, base);
   const options = {
     method,
