@@ -109,8 +109,8 @@ describe("runProgram()", () => {
   });
 
   test("tells an error in one line with its code and status, and keeps the stack of a broken invariant", async () => {
-    const fails = (error: Error): Partial<ProgramSpec> => ({
-      commands: { list: async () => await Promise.resolve(command("list", { run: () => Promise.reject(error) }, [])) },
+    const fails = (thrown: Error): Partial<ProgramSpec> => ({
+      commands: { list: async () => await Promise.resolve(command("list", { run: () => Promise.reject(thrown) }, [])) },
     });
     const known = await run(["list"], fails(new PeError("PE_OUTPUT_BUSY", "Cannot do it:\n  busy")));
     expect(known.status).toBe(75);
