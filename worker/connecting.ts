@@ -10,6 +10,8 @@ export type SchedulerConnection = Connection<WorkerToScheduler, SchedulerToWorke
 
 const RETRY_FIRST_MS = 50;
 const RETRY_MOST_MS = 5000;
+/** Of a scheduler that answers, but refuses: what it waits for is seconds away, such as the end of a lost connection. */
+const REFUSED_RETRY_MOST_MS = 1000;
 /** Failures that follow each other are told so often. */
 const TELL_EVERY_MS = 30_000;
 /** Before the first connection these are the user's slip, and no later try would do better. */
@@ -19,7 +21,7 @@ export interface Connecting {
   /** Called again after each loss. */
   connect(signal: AbortSignal): Promise<SchedulerConnection>;
   onConnected(connection: SchedulerConnection): void;
-  onMessages(messages: readonly SchedulerToWorker[]): void;
+  onMessages(messages: readonly SchedulerToWorker[], connection: SchedulerConnection): void;
   onDisconnected(): void;
   /** The first connection cannot be made, ever. */
   onHopeless(error: PeError): void;
@@ -34,6 +36,10 @@ export class Reconnecting {
   /** Of the connection: the reports of hours may wait to be told again, more than a connection takes at once. */
   #outbox: Outbox<WorkerToScheduler> | undefined;
   #wasConnected = false;
+  /** The scheduler takes the worker on this connection. */
+  #isAccepted = false;
+  /** Before the next try. */
+  #waitMs = RETRY_FIRST_MS;
   #toldMs = -Infinity;
 
   constructor(connecting: Connecting) {
@@ -43,6 +49,13 @@ export class Reconnecting {
 
   send(message: WorkerToScheduler): void {
     this.#outbox?.send(message);
+  }
+
+  /** The scheduler has taken the worker: it may be told soon again of what happens, and the next try comes soon. */
+  accepted(): void {
+    this.#isAccepted = true;
+    this.#waitMs = RETRY_FIRST_MS;
+    this.#toldMs = -Infinity;
   }
 
   /** Gives up the present connection and makes another. */
@@ -63,17 +76,24 @@ export class Reconnecting {
 
   async #keep(): Promise<void> {
     const { signal } = this.#ending;
-    for (let waitMs = RETRY_FIRST_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RETRY_MOST_MS)) {
+    while (!signal.aborted) {
       try {
         return this.#begin(await this.#with.connect(signal));
       } catch (error) {
         if (signal.aborted) return;
         if (!this.#wasConnected && error instanceof PeError && FINAL_AT_FIRST.has(error.code))
           return this.#with.onHopeless(error);
-        this.#tell(error);
+        this.#tell(error instanceof Error ? error.message : String(error));
       }
-      await sleep(waitMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+      await this.#wait(RETRY_MOST_MS);
     }
+  }
+
+  async #wait(mostMs: number): Promise<void> {
+    const { signal } = this.#ending;
+    const waitMs = this.#waitMs * (0.5 + Math.random() / 2);
+    this.#waitMs = Math.min(this.#waitMs * 2, mostMs);
+    await sleep(waitMs, undefined, { signal }).catch(() => undefined);
   }
 
   #begin(connection: SchedulerConnection): void {
@@ -85,9 +105,9 @@ export class Reconnecting {
       onError: (error) => this.drop(error instanceof Error ? error.message : String(error)),
     });
     this.#wasConnected = true;
-    this.#toldMs = -Infinity;
+    this.#isAccepted = false;
     connection.onMessages((messages) => {
-      if (connection === this.#connection) this.#with.onMessages(messages);
+      if (connection === this.#connection) this.#with.onMessages(messages, connection);
     });
     connection.onClose(({ reason }: End) => this.#lost(connection, reason));
     this.#with.onConnected(connection);
@@ -96,8 +116,13 @@ export class Reconnecting {
   #lost(connection: SchedulerConnection, reason: string): void {
     if (connection !== this.#connection) return;
     this.#forget();
-    this.#with.log({ level: "warn", text: `lost the scheduler at ${connection.remote}: ${reason || "it went away"}` });
     this.#with.onDisconnected();
+    const why = reason || "it went away";
+    if (!this.#isAccepted) {
+      this.#tell(`Cannot join the scheduler at ${connection.remote}: ${why}`);
+      return void this.#wait(REFUSED_RETRY_MOST_MS).then(() => this.#keep());
+    }
+    this.#with.log({ level: "warn", text: `lost the scheduler at ${connection.remote}: ${why}` });
     // The first try comes soon, but those that one restart has cut off do not come at one moment.
     setTimeout(() => void this.#keep(), RETRY_FIRST_MS * Math.random());
   }
@@ -108,10 +133,9 @@ export class Reconnecting {
     this.#connection = undefined;
   }
 
-  #tell(error: unknown): void {
+  #tell(reason: string): void {
     if (performance.now() - this.#toldMs < TELL_EVERY_MS) return;
     this.#toldMs = performance.now();
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#with.log({ level: "warn", text: `${reason}; trying again until it can be reached` });
+    this.#with.log({ level: "warn", text: `${reason}; trying again` });
   }
 }

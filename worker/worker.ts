@@ -141,12 +141,12 @@ class RunningWorker implements Worker {
     this.#ticking = setInterval(() => this.#step({ type: "tick" }), TICK_MS);
     this.#connection = new Reconnecting({
       connect: async (signal) => await options.connect(signal),
-      onConnected: ({ remote }) => {
-        this.#log("info", `connected to the scheduler at ${remote} as ${name}`);
-        this.#step({ type: "connected" });
-      },
-      onMessages: (messages) => {
-        for (const message of messages) this.#step({ type: "said", message });
+      onConnected: () => this.#step({ type: "connected" }),
+      onMessages: (messages, { remote }) => {
+        for (const message of messages) {
+          if (message.type === "welcome") this.#onWelcome(remote);
+          this.#step({ type: "said", message });
+        }
       },
       onDisconnected: () => this.#step({ type: "disconnected" }),
       onHopeless: ({ code, message }) => void this.#end({ type: "refused", code, message }),
@@ -197,6 +197,11 @@ class RunningWorker implements Worker {
   #step(event: WorkerEvent): void {
     if (this.#closing !== undefined) return;
     for (const effect of this.#core.step(event, performance.now())) this.#carryOut(effect);
+  }
+
+  #onWelcome(remote: string): void {
+    this.#connection.accepted();
+    this.#log("info", `connected to the scheduler at ${remote} as ${this.#options.name}`);
   }
 
   #carryOut(effect: WorkerEffect): void {

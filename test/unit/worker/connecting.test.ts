@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { BUFFERED_BYTES_MAX } from "../../../protocol/connection.ts";
 import { pair } from "../../../protocol/memory.ts";
 import { schedulerToWorker, workerToScheduler, type WorkerToScheduler } from "../../../protocol/worker-link.ts";
@@ -42,6 +42,57 @@ test("Reconnecting tells more reports at once than a connection holds, in order,
     });
     expect(told).toEqual(Array.from({ length: reports }, (_, task) => task));
     expect(connections).toBe(1);
+  } finally {
+    connection.end("the test ends");
+  }
+});
+
+test("Reconnecting tries less and less often, and says so once, while the scheduler answers but refuses", async () => {
+  const lines: string[] = [];
+  const triedMs: number[] = [];
+  const connection = new Reconnecting({
+    connect: () => {
+      triedMs.push(performance.now());
+      const [worker, scheduler] = pair({ link: { out: workerToScheduler, in: schedulerToWorker } });
+      setImmediate(() => scheduler.close("the name is taken"));
+      return Promise.resolve(worker);
+    },
+    onConnected: () => undefined,
+    onMessages: () => undefined,
+    onDisconnected: () => undefined,
+    onHopeless: () => undefined,
+    log: ({ text }) => void lines.push(text),
+  });
+  try {
+    await vi.waitFor(() => expect(triedMs.length).toBe(6), { timeout: 30_000 });
+    // At least half of 50, 100, 200, 400 and 800 ms.
+    expect(triedMs[5]! - triedMs[0]!).toBeGreaterThan(700);
+    expect(lines).toEqual([expect.stringMatching(/^Cannot join .*: the name is taken; trying again$/)]);
+  } finally {
+    connection.end("the test ends");
+  }
+});
+
+test("Reconnecting comes back soon, and says why, when a scheduler that took the worker goes away", async () => {
+  const lines: string[] = [];
+  let connections = 0;
+  const connection = new Reconnecting({
+    connect: () => {
+      connections++;
+      const [worker, scheduler] = pair({ link: { out: workerToScheduler, in: schedulerToWorker } });
+      if (connections < 3) setImmediate(() => scheduler.close("it restarts"));
+      return Promise.resolve(worker);
+    },
+    onConnected: () => connection.accepted(),
+    onMessages: () => undefined,
+    onDisconnected: () => undefined,
+    onHopeless: () => undefined,
+    log: ({ text }) => void lines.push(text),
+  });
+  try {
+    await vi.waitFor(() => expect(connections).toBe(3), { timeout: 30_000 });
+    expect(lines).toEqual(["it restarts", "it restarts"].map((reason) => expect.stringContaining(`: ${reason}`)));
+    expect(lines[0]).toMatch(/^lost the scheduler/);
   } finally {
     connection.end("the test ends");
   }
