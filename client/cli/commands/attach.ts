@@ -10,8 +10,9 @@ import { findMaps, type MapsOnCluster } from "../../maps/maps-on-cluster.ts";
 import { CLUSTER_OPTIONS, findJobId, withCluster } from "../cluster.ts";
 import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
 import { createProgress, jobState } from "../progress.ts";
+import { withS3Options } from "../s3-options.ts";
 
-export const attach: CommandSpec = {
+export const attach: CommandSpec = withS3Options({
   name: "attach",
   about: "Wait for a job and make its maps, or the result files of its task list, on this machine.",
   argument: { name: "job", about: "id of the job, or its beginning" },
@@ -31,7 +32,7 @@ export const attach: CommandSpec = {
         : await wait(maps, given, console);
     });
   },
-};
+});
 
 /** Only waits: another machine makes the maps. */
 async function wait({ record, cluster, before }: MapsOnCluster, given: Given, console: Console): Promise<number> {

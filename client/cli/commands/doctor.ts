@@ -4,33 +4,21 @@ import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/comma
 import { printResult, type Console } from "../../../common/command-line/console.ts";
 import { openObjectStore } from "../../../data/objects/open.ts";
 import { checkStore, type Finding } from "../../store-check.ts";
+import { withS3Options } from "../s3-options.ts";
 
-export const doctor: CommandSpec = {
+export const doctor: CommandSpec = withS3Options({
   name: "doctor",
   about:
     "Check an object store or folder: credentials, listing, writing, clock, reading and checksums, conditional writes, " +
     "throughput. What is written is removed again.",
   argument: { name: "url", about: "s3://bucket/prefix, file:///folder, or a path" },
-  options: [
-    { flags: "--read-only", about: "write nothing: enough for a store of inputs" },
-    { flags: "--endpoint-url URL", about: "of an S3 server that is not Amazon's (default: AWS_ENDPOINT_URL_S3)" },
-    { flags: "--region NAME", about: "region of the bucket (default: AWS_REGION, or the profile's)" },
-    { flags: "--profile NAME", about: "profile of the shared AWS configuration files (default: AWS_PROFILE)" },
-    { flags: "--anonymous", about: "ask without credentials, as for a public bucket" },
-    JSON_OPTION,
-  ],
+  options: [{ flags: "--read-only", about: "write nothing: enough for a store of inputs" }, JSON_OPTION],
   examples: ["pe-client doctor s3://lasers/maps", "pe-client doctor s3://public-lasers --anonymous --read-only"],
   run: doctorCommand,
-};
+});
 
 async function doctorCommand(given: Given, console: Console): Promise<number> {
-  const [endpointUrl, region, profile] = [given.text("endpoint-url"), given.text("region"), given.text("profile")];
-  const store = openObjectStore(given.needed("url"), {
-    ...(endpointUrl !== undefined && { endpointUrl }),
-    ...(region !== undefined && { region }),
-    ...(profile !== undefined && { profile }),
-    ...(given.flag("anonymous") && { anonymous: true }),
-  });
+  const store = openObjectStore(given.needed("url"));
   const json = given.flag("json");
   const findings: Finding[] = [];
   try {

@@ -7,11 +7,12 @@ import { readMaps, type Maps } from "../../../data/maps.ts";
 import { formatResults, type ResultLine } from "../../../data/result-text.ts";
 import type { CommandSpec } from "../../../common/command-line/command.ts";
 import type { Console } from "../../../common/command-line/console.ts";
+import { withS3Options } from "../s3-options.ts";
 
 const FORMATS = ["text", "csv", "json"] as const;
 type Format = (typeof FORMATS)[number];
 
-export const exportMap: CommandSpec = {
+export const exportMap: CommandSpec = withS3Options({
   name: "export",
   about: "Write one map as text (lines x,y,value of the cells that have a value), CSV with a head, or JSON.",
   argument: { name: "maps", about: "a maps file" },
@@ -35,7 +36,7 @@ export const exportMap: CommandSpec = {
     else await write(output, text, console);
     return EXIT.ok;
   },
-};
+});
 
 /** Maps and shards are hours of work: text never takes their place. */
 async function write(output: string, text: string, console: Console): Promise<void> {

@@ -9,6 +9,7 @@ import { openShard } from "../../../data/shard.ts";
 import { surveyShards } from "../../../tasks/pe/grid.ts";
 import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
 import { printResult } from "../../../common/command-line/console.ts";
+import { withS3Options } from "../s3-options.ts";
 
 /** Series of one file, or files of one folder, told one by one. */
 const LINES_MAX = 100;
@@ -19,7 +20,7 @@ interface Finding {
   readonly problems: readonly ErrorRecord[];
 }
 
-export const inspect: CommandSpec = {
+export const inspect: CommandSpec = withS3Options({
   name: "inspect",
   about: "List what is in a maps file, a shard, a text series, or a folder of shards.",
   argument: { name: "path", about: "a file, folder or glob" },
@@ -30,7 +31,7 @@ export const inspect: CommandSpec = {
     printResult(console, given.flag("json"), record, text);
     return problems.length === 0 ? EXIT.ok : EXIT.dataError;
   },
-};
+});
 
 async function look(path: string): Promise<Finding> {
   const maps = await asMaps(path);

@@ -9,6 +9,7 @@ import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "../../ma
 import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../../../common/command-line/command.ts";
 import { printResult } from "../../../common/command-line/console.ts";
 import { parseCell, parseDelays, parseInterval, parseMeasures, parseOrders, parseSpan } from "../quantities.ts";
+import { withS3Options } from "../s3-options.ts";
 
 /** What a figure may be told, also by other commands that draw. */
 export const FIGURE_OPTIONS: readonly OptionSpec[] = [
@@ -20,7 +21,7 @@ export const FIGURE_OPTIONS: readonly OptionSpec[] = [
   { flags: "--note TEXT", about: "a line below the figure" },
 ];
 
-export const plot: CommandSpec = {
+export const plot: CommandSpec = withS3Options({
   name: "plot",
   about: "Draw a map, a sheet of all maps, or the delay scan of one cell, as SVG or PNG.",
   argument: { name: "maps", about: "a maps file" },
@@ -53,7 +54,7 @@ export const plot: CommandSpec = {
     printResult(console, given.flag("json"), { output }, `wrote ${output}`);
     return EXIT.ok;
   },
-};
+});
 
 function draw(maps: Maps, given: Given): string {
   const options = readFigureOptions(given);

@@ -12,10 +12,11 @@ import { listResults, mapResults } from "../../maps/result-maps.ts";
 import { CLUSTER_OPTIONS, findJobId, withCluster } from "../cluster.ts";
 import { COLLECT_OPTIONS, collectHere, tellMaps } from "../collecting.ts";
 import { parseGrid, parseWhole } from "../quantities.ts";
+import { withS3Options } from "../s3-options.ts";
 
 const DELAY_MAX = 1_000_000_000;
 
-export const reduce: CommandSpec = {
+export const reduce: CommandSpec = withS3Options({
   name: "reduce",
   about:
     "Make maps of what is computed by now: of a job of a scheduler, of a folder of parts, or of result files x,y,pe. " +
@@ -56,7 +57,7 @@ export const reduce: CommandSpec = {
     });
     return await tellMaps(report, missing, given, console);
   },
-};
+});
 
 async function reduceResults(path: string, given: Given, console: Console): Promise<number> {
   const [order, delay] = [

@@ -14,10 +14,11 @@ import { readRequest, requestOptions } from "../map-request.ts";
 import { planRecord, planText } from "../plan-text.ts";
 import { createProgress, jobState } from "../progress.ts";
 import { parseInterval, parseWhole } from "../quantities.ts";
+import { withS3Options } from "../s3-options.ts";
 
 const THREADS_MAX = 1024;
 
-export const run: CommandSpec = {
+export const run: CommandSpec = withS3Options({
   name: "run",
   about:
     "Compute permutation entropy maps of a folder of shards (or a glob, one HDF5 file, one text series). " +
@@ -36,7 +37,7 @@ export const run: CommandSpec = {
     "pe-client run --input shards --output maps.hdf5 --orders 5 --delays 50ps,4.5ns --interval 50ps --shards 0:100",
   ],
   run: runCommand,
-};
+});
 
 async function runCommand(given: Given, console: Console): Promise<number> {
   const request = readRequest(given);

@@ -18,11 +18,12 @@ import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
 import { readRequest, requestOptions } from "../map-request.ts";
 import { planText } from "../plan-text.ts";
 import { parseSigned, parseWhole } from "../quantities.ts";
+import { withS3Options } from "../s3-options.ts";
 
 const PRIORITY_MAX = 1_000_000;
 const FAILS_MAX = 2 ** 32 - 1;
 
-export const submit: CommandSpec = {
+export const submit: CommandSpec = withS3Options({
   name: "submit",
   about:
     "Compute maps on a cluster: submits a durable job, prints its id, waits for its end and makes the maps here. " +
@@ -37,8 +38,9 @@ export const submit: CommandSpec = {
     { flags: "--max-fails N", about: "cancel the rest after more failed tasks than this (default: never)" },
     {
       flags: "--parts URL",
-      about: "where results go until the maps are made: a folder that all workers see, or scheduler: for its own store",
-      default: "scheduler:",
+      about:
+        "where results go until the maps are made: a folder that all workers see, or s3://bucket/prefix " +
+        "(default: the scheduler's own store)",
     },
     ...COLLECT_OPTIONS,
     ...CLUSTER_OPTIONS,
@@ -49,10 +51,12 @@ export const submit: CommandSpec = {
     "pe-client submit --task-file tasks-m06t02.txt --detach",
   ],
   run: submitCommand,
-};
+});
 
 async function submitCommand(given: Given, console: Console): Promise<number> {
   checkOptions(given);
+  const maxFails = given.parsed("max-fails", (text) => parseWhole(text, "--max-fails", 0, FAILS_MAX));
+  const priority = parseSigned(given.needed("priority"), "--priority", PRIORITY_MAX);
   const startMs = performance.now();
   const record = await plan(given);
   const output = given.text("output");
@@ -61,10 +65,10 @@ async function submitCommand(given: Given, console: Console): Promise<number> {
   const planMs = performance.now() - startMs;
   console.stderr(planText(record.job));
   return await withCluster(given, async (cluster) => {
-    const maxFails = given.parsed("max-fails", (text) => parseWhole(text, "--max-fails", 0, FAILS_MAX));
+    const parts = given.text("parts");
     const maps = await submitMaps(cluster, record, {
-      parts: await partsUrl(given.needed("parts")),
-      priority: parseSigned(given.needed("priority"), "--priority", PRIORITY_MAX),
+      priority,
+      ...(parts !== undefined && { parts: await partsUrl(parts) }),
       ...(maxFails !== undefined && { maxFails }),
     });
     tellSubmitted(maps, given, console);

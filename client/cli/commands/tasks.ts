@@ -6,8 +6,9 @@ import { listInput } from "../../../data/inputs.ts";
 import { formatTaskLines } from "../../../data/result-text.ts";
 import { taskLines } from "../../maps/task-list.ts";
 import { parseDelays, parseInterval, parseOrders } from "../quantities.ts";
+import { withS3Options } from "../s3-options.ts";
 
-export const tasks: CommandSpec = {
+export const tasks: CommandSpec = withS3Options({
   name: "tasks",
   about:
     "Print a task list: a line order TAB delay TAB infile TAB outfile for each shard, as pe-client submit --task-file " +
@@ -41,4 +42,4 @@ export const tasks: CommandSpec = {
     console.stdout(given.flag("json") ? `${JSON.stringify(lines, undefined, 2)}\n` : formatTaskLines(lines));
     return EXIT.ok;
   },
-};
+});
