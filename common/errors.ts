@@ -152,7 +152,7 @@ export const ERROR_CODES = {
   },
   PE_JOB_NEEDED: {
     exit: EXIT.tempFail,
-    about: "A job cannot be released: unfinished tasks of others need its results.",
+    about: "A job cannot be released: it has not ended, or unfinished tasks of others need its results.",
   },
   PE_OBJECT_MISSING: {
     exit: EXIT.noInput,

@@ -15,6 +15,7 @@ await enter({
     attach: async () => (await import("./commands/attach.ts")).attach,
     cancel: async () => (await import("./commands/cancel.ts")).cancel,
     retry: async () => (await import("./commands/retry.ts")).retry,
+    release: async () => (await import("./commands/release.ts")).release,
     story: async () => (await import("./commands/story.ts")).story,
     workers: async () => (await import("./commands/workers.ts")).workers,
     tasks: async () => (await import("./commands/tasks.ts")).tasks,

@@ -157,6 +157,7 @@ describe("--help", () => {
     "attach",
     "cancel",
     "retry",
+    "release",
     "story",
     "workers",
     "tasks",

@@ -1,0 +1,34 @@
+/** pe-client release: forget a job. */
+import { EXIT, PeError } from "../../../common/errors.ts";
+import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
+import { printResult } from "../../../common/command-line/console.ts";
+import { CLUSTER_OPTIONS, findJobId, withCluster } from "../cluster.ts";
+import { hasEnded } from "../job-state.ts";
+import { jobOf } from "../jobs.ts";
+
+export const release: CommandSpec = {
+  name: "release",
+  about:
+    "Let the scheduler forget a job that has ended, and its list of results. The parts that it computed stay in " +
+    "their store: submitted again, its tasks find them.",
+  argument: { name: "job", about: "id of the job, or its beginning" },
+  options: [...CLUSTER_OPTIONS, JSON_OPTION],
+  examples: ["pe-client release 3f2a9c"],
+  run: async (given, console) =>
+    await withCluster(given, async ({ client }) => {
+      const job = await jobOf(client, await findJobId(client, given.needed("job")));
+      const status = await job.status();
+      if (!hasEnded(status)) throw goesOn(job.id);
+      await job.release();
+      const where = job.parts === null ? "" : `; its parts stay in ${job.parts}`;
+      printResult(console, given.flag("json"), { job: job.id, parts: job.parts }, `forgot ${job.id}${where}`);
+      return EXIT.ok;
+    }),
+};
+
+function goesOn(id: string): PeError {
+  return new PeError(
+    "PE_JOB_NEEDED",
+    `Cannot release job ${id}: not all of its tasks have ended; end it with pe-client cancel ${id}, or wait`,
+  );
+}

@@ -1,0 +1,63 @@
+/** What people do to jobs by commands, beside waiting for them, and what they are told. */
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { HOOK_MS } from "../support/client.ts";
+import { startCluster, type TestCluster } from "../support/cluster-processes.ts";
+import { fileFolder, testFolder } from "../support/folders.ts";
+import { runArgs, simulateShardsInto } from "../support/simulated.ts";
+
+let input = "";
+
+beforeAll(async () => {
+  input = await simulateShardsInto(await fileFolder());
+}, HOOK_MS);
+
+function submitArgs(shards: string, ...more: readonly string[]): string[] {
+  return ["submit", ...runArgs(shards, "none.hdf5", "--detach", ...more).slice(1)];
+}
+
+async function submit(cluster: TestCluster, ...more: readonly string[]): Promise<string> {
+  return (await cluster.runWell(...submitArgs(input, ...more))).stdout.trim();
+}
+
+describe("pe-client submit", () => {
+  test("of a known job joins it wherever its parts go, but does not take them elsewhere", async () => {
+    const cluster = await startCluster();
+    const parts = join(cluster.folder, "parts");
+    const id = await submit(cluster, "--parts", parts);
+    expect(await submit(cluster)).toBe(id);
+    const { status, stderr } = await cluster.run(...submitArgs(input, "--parts", join(cluster.folder, "other")));
+    expect(status).toBe(64);
+    expect(stderr).toMatch(
+      /results go to file:.*parts; leave --parts out.*pe-client release [0-9a-f]{32} \[PE_JOB_CONFLICT\]/,
+    );
+  });
+
+  test("of the same shards in another folder says where the job reads them, and how to forget it", async () => {
+    const cluster = await startCluster();
+    const [here, there] = [join(await testFolder(), "here"), join(await testFolder(), "there")];
+    await rename(await simulateShardsInto(await testFolder()), here);
+    const id = (await cluster.runWell(...submitArgs(here))).stdout.trim();
+    await rename(here, there);
+    const { status, stderr } = await cluster.run(...submitArgs(there));
+    expect(status).toBe(64);
+    expect(stderr).toContain(`in "${here}"`);
+    await cluster.runWell("cancel", id);
+    await cluster.runWell("release", id);
+    expect((await cluster.runWell(...submitArgs(there))).stdout.trim()).toBe(id);
+  });
+});
+
+describe("pe-client cancel and release", () => {
+  test("say what becomes of the job, and refuse what would lose work", async () => {
+    const cluster = await startCluster();
+    const id = await submit(cluster);
+    const early = await cluster.run("release", id);
+    expect([early.status, early.stderr]).toEqual([75, expect.stringMatching(/pe-client cancel .*\[PE_JOB_NEEDED\]/)]);
+    expect((await cluster.runWell("cancel", id)).stdout).toMatch(/^cancelled .*pe-client retry/);
+    expect((await cluster.runWell("cancel", id)).stdout).toMatch(/^nothing to cancel/);
+    expect((await cluster.runWell("release", id)).stdout).toBe(`forgot ${id}; its parts stay in scheduler:\n`);
+    expect((await cluster.runWell("status")).stdout).toMatch(/^no jobs/);
+  });
+});
