@@ -1,7 +1,7 @@
 /** PE jobs on a cluster: submitted, attached to from anywhere, and their maps or result files made here. */
 import { counted } from "../../common/counted.ts";
 import { PeError, type ErrorRecord } from "../../common/errors.ts";
-import type { MapSource } from "../../data/maps.ts";
+import { acquireLock } from "../../data/lock.ts";
 import { openPartStore, type PartAccess, type PartStore } from "../../data/part-store.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import { mapKeys } from "../../tasks/pe/reduce.ts";
@@ -14,119 +14,9 @@ import { readRecord, storeRecord, type JobRecord } from "./job-record.ts";
 import { publishJob } from "./map-publishing.ts";
 import type { MapJobReport } from "./map-report.ts";
 import { describeMissing } from "./missing-cells.ts";
-import { intoOutput } from "./maps-output.ts";
 import { checkOutput } from "./output-check.ts";
 import { writeResultFiles, type WrittenResults } from "./result-files.ts";
 import { openWorkFolder } from "./work-folder.ts";
-
-const SCHEDULERS_OWN = "scheduler:";
-
-/** A scheduler, and what it takes to reach the parts of its jobs. */
-export interface Cluster {
-  readonly client: Client;
-  readonly access: PartAccess;
-}
-
-/** A PE job of a scheduler, and what it computes. */
-export interface MapsOnCluster {
-  readonly record: JobRecord;
-  readonly cluster: ClusterJob;
-  /** Tasks that were finished when it was opened. */
-  readonly before: number;
-  /** Of an earlier try: failed or cancelled, running again. */
-  readonly retried: number;
-}
-
-export interface Submitting extends Omit<OpenOptions, "parts"> {
-  /** URL of the part store; by default that of the job where it is known, else the scheduler's own. */
-  readonly parts?: string;
-}
-
-/**
- * Submits a job, or joins it where it is known.
- *
- * @throws {PeError} `PE_JOB_CONFLICT` when it is known with its shards in another folder, or with another part store than
- *   is asked for; `PE_CONNECTION`; what the part store throws
- */
-export async function submitMaps(
-  { client, access }: Cluster,
-  record: JobRecord,
-  { parts: wanted, ...options }: Submitting,
-): Promise<MapsOnCluster> {
-  const known = await client.findJob(record.job.id);
-  if (known !== undefined) checkSame(known, record, wanted);
-  const parts = known?.parts ?? wanted ?? SCHEDULERS_OWN;
-  // Before the job: whoever finds the job finds what it computes.
-  await storeRecord(openPartStore(parts, access), record);
-  return { record, ...(await openPeJob(client, record.job, { ...options, parts })) };
-}
-
-/** The id says what is computed, not where it lies and goes: a job has one place of each. */
-function checkSame({ id, parts, common }: ClusterJob, { job }: JobRecord, wanted: string | undefined): void {
-  const refuse = (reason: string): PeError =>
-    new PeError("PE_JOB_CONFLICT", `Cannot submit job ${id}${reason}, or forget it first: pe-client release ${id}`);
-  if (wanted !== undefined && parts !== wanted)
-    throw refuse(` with --parts ${wanted}: it is known, and its results go to ${parts}; leave --parts out to join it`);
-  const there = (common as Partial<PeJob["common"]> | undefined)?.root;
-  if (there !== undefined && there !== job.common.root)
-    throw refuse(
-      ` with its shards in "${job.common.root}": it is known with the same shards in "${there}"; name those to join it`,
-    );
-}
-
-/** A job that somebody submitted. @throws {PeError} `PE_JOB_UNKNOWN`, `PE_RESULTS_UNREADABLE` when it is no job of maps. */
-export async function findMaps({ client, access }: Cluster, id: string): Promise<MapsOnCluster> {
-  const cluster = await client.findJob(id);
-  if (cluster === undefined)
-    throw new PeError(
-      "PE_JOB_UNKNOWN",
-      `Cannot find job "${id}": the scheduler does not know it; see pe-client status`,
-    );
-  const record = await readRecord(storeOf(cluster, access), id);
-  const { counts } = await cluster.status();
-  return { record, cluster, before: counts.finished, retried: 0 };
-}
-
-function storeOf({ id, parts }: ClusterJob, access: PartAccess): PartStore {
-  if (parts === null)
-    throw new PeError(
-      "PE_RESULTS_UNREADABLE",
-      `Cannot make maps of job ${id}: it stores no parts; it computes no maps`,
-    );
-  return openPartStore(parts, access);
-}
-
-export interface Collecting {
-  /** The maps file, a path or `s3://bucket/key`: made, or merged into. */
-  readonly output: string;
-  readonly replace: boolean;
-  /** Publishes what there is: cells of tasks that are not finished keep what they had. */
-  readonly partial: boolean;
-  /** Takes what has ended by now instead of waiting for the rest. */
-  readonly now: boolean;
-  readonly signal?: AbortSignal;
-  readonly startMs: number;
-  readonly planMs: number;
-  onProgress?: Following["onProgress"];
-  onPublish?(maps: number): void;
-}
-
-/** A report, and the cells that it leaves as they were: one line a file. */
-export interface Collected {
-  readonly report: MapJobReport;
-  readonly missing: readonly string[];
-}
-
-/**
- * Waits for the end of a job, computes again what was lost of its parts, and publishes its maps.
- *
- * @throws {PeError} `PE_INCOMPLETE` naming the cells of tasks that are not finished, unless `partial`; `PE_INTERRUPTED`
- *   when `signal` aborted: the job goes on
- */
-export async function collectMaps(cluster: Cluster, maps: MapsOnCluster, collecting: Collecting): Promise<Collected> {
-  const { output, replace, startMs, planMs } = collecting;
-  const { job } = maps.record;
-const SCHEDULERS_OWN = "scheduler:";
 
 /** A scheduler, and what it takes to reach the parts of its jobs. */
 export interface Cluster {
@@ -257,6 +147,8 @@ export async function collectMaps(cluster: Cluster, maps: MapsOnCluster, collect
     await lock.release();
   }
 }
+
+const SCHEDULERS_OWN = "scheduler:";
 
 /** Waits for the end of a job of task lines and writes the result files that they ask for. @throws {PeError} As `collectMaps`. */
 export async function collectResults(
