@@ -37,15 +37,18 @@ function byLoad(workers: ReadonlySet<WorkerRecord>): readonly WorkerRecord[] {
   return [...workers].toSorted((a, b) => a.leases.size / a.slots - b.leases.size / b.slots || a.link - b.link);
 }
 
-/** The first batch that the worker can run now. */
+/**
+ * The first batch that the worker can run, when it has room for it now. While it has not, what comes later in the queue
+ * waits too: it would fill the room for ever, and the first would never have its turn.
+ */
 function bestBatch({ queue }: SchedulerState, worker: WorkerRecord): Batch | undefined {
   let best: Batch | undefined;
   for (const shape of queue.shapes()) {
     const batch = queue.first(shape)!;
     if (best !== undefined && !goesBefore(batch, best)) continue;
-    if (fits(worker, batch) && roomFor(worker, batch) > 0 && resourceRoom(worker, batch) > 0) best = batch;
+    if (fits(worker, batch) && resourceRoom(worker, batch) > 0) best = batch;
   }
-  return best;
+  return best !== undefined && roomFor(worker, best) > 0 ? best : undefined;
 }
 
 /** Hands tasks of a batch to a worker. @returns Whether it took any. */

@@ -32,6 +32,22 @@ describe("dispatch()", () => {
     expect(order).toEqual([1, 2, 0, 3]);
   });
 
+  test("lets nothing of another kind fill the room that the first in the queue waits for", () => {
+    const scheduler = new SchedulerUnderTest();
+    const worker = scheduler.worker("w", { kinds: ["k", "urgent"] });
+    scheduler.submit(10_000);
+    scheduler.done(worker, scheduler.leases(worker), undefined, 20);
+    const held = scheduler.heldTasks(worker).length;
+    expect(held).toBeGreaterThan(500);
+    const urgent = scheduler.open("urgent", { kind: "urgent" });
+    scheduler.append(urgent, 1, { options: { ...OPTIONS, priority: 1 } });
+    let reports = 0;
+    for (; scheduler.state(urgent, 0) === "queued"; reports++)
+      scheduler.done(worker, scheduler.leases(worker).slice(0, 100));
+    expect(reports).toBeLessThanOrEqual(Math.ceil(held / 100));
+    expect(scheduler.state(urgent, 0)).toBe("processing");
+  });
+
   test("never gives more of a resource than there is", () => {
     const scheduler = new SchedulerUnderTest();
     scheduler.submit(5, { options: { ...OPTIONS, resources: [{ name: "gpu", amount: 2 }] } });
