@@ -12,22 +12,27 @@ import { compareMaps } from "./maps-files.ts";
 const SERIES = 120;
 const SHARDS = ["--grid", "12x10", "--shard-size", "2", "--samples", "12000", "--seed", "5", "--gzip-level", "1"];
 /** Some five seconds of one thread in 30 tasks: a fault meets some of them in their middle. */
-const MAPS = ["--orders", "8", "--delays", "1-20", "--measures", "pe,weighted"];
+const DELAYS = "1-20";
+/** Tasks of the maps. */
+export const MAPS_TASKS = 30;
 
 export interface FaultMaps {
   readonly input: string;
+  /** Of a command that computes them. */
+  readonly args: readonly string[];
   /** Maps that nothing has disturbed. */
   readonly clean: string;
 }
 
 /** Shards for the tests of a file, and their maps by a run on one machine. */
-export async function makeMaps(): Promise<FaultMaps> {
+export async function makeMaps(delays = DELAYS): Promise<FaultMaps> {
   const folder = await fileFolder();
   const input = join(folder, "shards");
   await runWell(["simulate", "--model", "injection", ...SHARDS, "--output", input]);
   const clean = join(folder, "clean.hdf5");
-  await runWell(["run", "--input", input, "--output", clean, ...MAPS]);
-  return { input, clean };
+  const args = ["--input", input, "--orders", "8", "--delays", delays, "--measures", "pe,weighted"];
+  await runWell(["run", "--output", clean, ...args]);
+  return { input, args, clean };
 }
 
 export interface SubmittedMaps {
@@ -36,18 +41,18 @@ export interface SubmittedMaps {
 }
 
 /** Submits the maps by a command that waits for them. */
-export function submitMaps(cluster: FaultCluster, { input }: FaultMaps, ...more: readonly string[]): SubmittedMaps {
+export function submitMaps(cluster: FaultCluster, { args }: FaultMaps, ...more: readonly string[]): SubmittedMaps {
   const output = join(cluster.folder, "maps.hdf5");
-  return { output, client: startClient(submitArgs(cluster, input, "--output", output, ...more)) };
+  return { output, client: startClient(submitArgs(cluster, args, "--output", output, ...more)) };
 }
 
 /** Submits the maps by a command that leaves. @returns The job's id. */
 export async function detachMaps(
   cluster: FaultCluster,
-  { input }: FaultMaps,
+  { args }: FaultMaps,
   ...more: readonly string[]
 ): Promise<string> {
-  return (await runWell(submitArgs(cluster, input, "--detach", ...more))).stdout.trim();
+  return (await runWell(submitArgs(cluster, args, "--detach", ...more))).stdout.trim();
 }
 
 /** Makes the maps of a job that somebody has submitted. */
@@ -57,9 +62,9 @@ export async function attachMaps(cluster: FaultCluster, id: string): Promise<{ o
   return { output, outcome };
 }
 
-function submitArgs(cluster: FaultCluster, input: string, ...more: readonly string[]): string[] {
+function submitArgs(cluster: FaultCluster, args: readonly string[], ...more: readonly string[]): string[] {
   const json = more.includes("--detach") ? [] : ["--json"];
-  return ["submit", "--input", input, ...MAPS, ...more, ...json, ...cluster.reach];
+  return ["submit", ...args, ...more, ...json, ...cluster.reach];
 }
 
 type JobLine = ClusterStatus["jobs"][number];

@@ -15,7 +15,7 @@ import { testFolder } from "../support/folders.ts";
 let maps: FaultMaps;
 
 beforeAll(async () => {
-  maps = await makeMaps();
+  maps = await makeMaps("1-8");
 }, HOOK_MS);
 
 describe("a task", () => {
