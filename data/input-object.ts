@@ -3,14 +3,10 @@ import { PeError } from "../common/errors.ts";
 import type { Source } from "./hdf5/model.ts";
 import type { InputFile } from "./inputs.ts";
 import { isS3Url } from "./objects/address.ts";
-import { openObjectStore } from "./objects/open.ts";
-import type { ObjectStore } from "./objects/store.ts";
+import { sharedStore } from "./objects/by-address.ts";
 
 /** Of one input; a larger file of a bucket cannot be computed from there. */
 export const INPUT_OBJECT_BYTES_MAX = 2 ** 31 - 1;
-
-/** By the address that names start from. Idle connections keep no process alive. */
-const stores = new Map<string, ObjectStore>();
 
 /**
  * The whole of `file`, checked against length, version and stored checksum.
@@ -25,7 +21,7 @@ export async function readInputObject(
 ): Promise<Uint8Array> {
   if (bytes > INPUT_OBJECT_BYTES_MAX)
     throw new PeError("PE_PARAMETER", `Cannot read "${path}": it has ${bytes} bytes; copy it to a disk, or split it`);
-  const content = await storeOf(path.slice(0, path.length - name.length)).read(name, {
+  const content = await sharedStore(path.slice(0, path.length - name.length)).read(name, {
     objectBytes: bytes,
     ...(version !== undefined && { ifVersion: version }),
     ...(into !== undefined && { into: into(bytes).subarray(0, bytes) }),
@@ -36,12 +32,4 @@ export async function readInputObject(
 /** What to open `file` by: its path, or its bytes where it is an object. @throws {PeError} see `readInputObject`. */
 export async function sourceOf(file: InputFile): Promise<Source> {
   return isS3Url(file.path) ? { content: await readInputObject(file) } : { path: file.path };
-}
-
-function storeOf(root: string): ObjectStore {
-  const known = stores.get(root);
-  if (known !== undefined) return known;
-  const opened = openObjectStore(root);
-  stores.set(root, opened);
-  return opened;
 }

@@ -4,11 +4,13 @@ import { PeError } from "../common/errors.ts";
 import { openWithLibrary } from "./hdf5/library.ts";
 import type { LibraryFile } from "./hdf5/library.ts";
 import { numberOf } from "./hdf5/model.ts";
-import type { Attributes, DatasetInfo } from "./hdf5/model.ts";
+import type { Attributes, DatasetInfo, Source } from "./hdf5/model.ts";
 import { parseMapName } from "./map-name.ts";
 import type { MapKey } from "./map-name.ts";
 import { ownersPath, parseShards, PROVENANCE, shardsPath, statusPath, TYPE_X, TYPE_Y } from "./maps-layout.ts";
 import type { MapSource } from "./maps-layout.ts";
+import { isS3Url } from "./objects/address.ts";
+import { readObjectAt } from "./objects/by-address.ts";
 import { asSamples } from "./samples.ts";
 
 /** A map without its values. */
@@ -45,16 +47,17 @@ export interface Maps {
 }
 
 /**
- * Opens a maps file; values are read when asked for.
+ * Opens a maps file; values are read when asked for. One on S3 is read whole, into memory, and checked.
  *
- * @throws {PeError} `PE_INPUT_EMPTY` when there is no such file, `PE_MAPS_UNREADABLE` when it is not a maps file.
+ * @param path Or `s3://bucket/key`.
+ * @throws {PeError} `PE_INPUT_EMPTY` when there is no such file, `PE_MAPS_UNREADABLE` when it is not a maps file; those of
+ *   `ObjectStore.read`.
  */
 export async function readMaps(path: string): Promise<Maps> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) throw new PeError("PE_INPUT_EMPTY", `Cannot read maps "${path}": there is no such file`);
+  const source = await sourceAt(path);
   let file: LibraryFile;
   try {
-    file = await openWithLibrary({ path });
+    file = await openWithLibrary(source);
   } catch (error) {
     throw unreadable(path, error);
   }
@@ -64,6 +67,18 @@ export async function readMaps(path: string): Promise<Maps> {
     file.close();
     throw unreadable(path, error);
   }
+}
+
+async function sourceAt(path: string): Promise<Source> {
+  if (isS3Url(path)) {
+    const object = await readObjectAt(path);
+    if (object === undefined)
+      throw new PeError("PE_INPUT_EMPTY", `Cannot read maps "${path}": there is no such object`);
+    return { content: object.bytes };
+  }
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) throw new PeError("PE_INPUT_EMPTY", `Cannot read maps "${path}": there is no such file`);
+  return { path };
 }
 
 function mapsOf(path: string, file: LibraryFile): Maps {

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { PeError } from "../../common/errors.ts";
-import { acquireLock } from "../../data/lock.ts";
+import type { MapSource } from "../../data/maps.ts";
 import { openPartStore } from "../../data/part-store.ts";
 import { planPe, type PeJob, type PeRequest } from "../../tasks/pe/plan.ts";
 import { mapKeys } from "../../tasks/pe/reduce.ts";
@@ -15,11 +15,12 @@ import { followJob, type FollowedJob, type JobProgress } from "./job-following.t
 import { partsInPlace, type JobParts } from "./job-parts.ts";
 import { publishJob } from "./map-publishing.ts";
 import type { ComputedJob, MapJobReport } from "./map-report.ts";
+import { intoOutput } from "./maps-output.ts";
 import { checkOutput } from "./output-check.ts";
 import { openWorkFolder, type WorkFolder } from "./work-folder.ts";
 
 export interface MapJobOptions extends PeRequest {
-  /** The maps file: made, or merged into. */
+  /** The maps file, a path or `s3://bucket/key`: made, or merged into. */
   readonly output: string;
   /** Threads that compute; as many as the machine has cores by default. */
   readonly threads?: number;
@@ -46,19 +47,18 @@ export async function computeMaps(options: MapJobOptions): Promise<MapJobReport>
   const job = await planPe(options);
   const planMs = performance.now() - startMs;
   const { output, replace = false } = options;
-  const lock = await acquireLock(output);
-  try {
-    const source = await checkOutput(output, job.manifest, replace);
-    const work = await openWorkFolder(output, job.id);
+  const check = async (path: string): Promise<MapSource> => await checkOutput(path, job.manifest, replace);
+  return await intoOutput(output, check, async ({ keptBeside, publish }) => {
+    const work = await openWorkFolder(keptBeside, job.id);
     const parts = partsInPlace(openPartStore(work.partsUrl));
     const computed = await compute(job, work, parts, options);
     options.onPublish?.(mapKeys(job.manifest).length);
-    const report = await publishJob(computed, { output, source, replace, parts, startMs, planMs });
+    const report = await publish(async (path, source) => {
+      return await publishJob(computed, { path, output, source, replace, parts, startMs, planMs });
+    });
     await work.remove(computed.ends.flatMap((end) => ("part" in end ? [end.part] : [])));
     return report;
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 async function compute(job: PeJob, work: WorkFolder, parts: JobParts, options: MapJobOptions): Promise<ComputedJob> {
@@ -112,7 +112,7 @@ async function follow(
   { work, parts, disk }: Place,
   options: MapJobOptions,
 ): Promise<FollowedJob> {
-  const { output, signal } = options;
+  const { signal } = options;
   const { cluster, before } = await openPeJob(client, job, { parts: work.partsUrl });
   options.onPlan?.(job, before);
   const followed = await followJob(cluster, job, {
@@ -124,7 +124,7 @@ async function follow(
   });
   // What this process has just stored needs no second look; what it found does.
   if (cluster.known) await restoreParts(client, job, followed, parts, { cluster, ...(signal && { signal }) });
-  if (followed.ends.size < job.taskCount) throw interrupted(output, followed.ends.size, job.taskCount);
+  if (followed.ends.size < job.taskCount) throw interrupted(work, followed.ends.size, job.taskCount);
   return followed;
 }
 
@@ -134,10 +134,10 @@ function partBytes({ manifest, seriesEstimate, taskCount }: PeJob): number {
   return 4096 + Math.ceil((seriesEstimate / taskCount) * bytesPerSeries);
 }
 
-function interrupted(output: string, done: number, tasks: number): PeError {
+function interrupted({ path }: WorkFolder, done: number, tasks: number): PeError {
   return new PeError(
     "PE_INTERRUPTED",
-    `Stopped after ${done} of ${tasks} tasks; they are kept in "${output}.work": run the same command again to go on`,
+    `Stopped after ${done} of ${tasks} tasks; they are kept in "${path}": run the same command again to go on`,
     { details: { done, tasks } },
   );
 }

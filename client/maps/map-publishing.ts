@@ -8,6 +8,9 @@ import { buildReport, type ComputedJob, type MapJobReport } from "./map-report.t
 import { withHashes } from "./output-check.ts";
 
 export interface Publication {
+  /** Where the file is made, on this machine. */
+  readonly path: string;
+  /** What the user calls it. */
   readonly output: string;
   /** The input as the maps file knows it: `checkOutput` tells. */
   readonly source: MapSource;
@@ -28,10 +31,10 @@ export interface Publication {
  */
 export async function publishJob(computed: ComputedJob, publication: Publication): Promise<MapJobReport> {
   const { job, ends } = computed;
-  const { output, source, replace, parts, startMs, planMs } = publication;
+  const { path, output, source, replace, parts, startMs, planMs } = publication;
   const publishStartMs = performance.now();
   const reduced = await reducePe(job.manifest, ends, parts);
-  const published = await publishMaps(output, {
+  const published = await publishMaps(path, {
     xSize: job.manifest.grid.xSize,
     ySize: job.manifest.grid.ySize,
     source: withHashes(source, reduced.hashes),
@@ -50,5 +53,5 @@ export async function publishJob(computed: ComputedJob, publication: Publication
     computeMs: computed.wallMs,
     publishMs: nowMs - publishStartMs,
   };
-  return await buildReport({ computed, output, source, reduced, published, timing });
+  return await buildReport({ computed, path, output, source, reduced, published, timing });
 }

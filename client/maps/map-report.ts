@@ -1,11 +1,12 @@
 /** What a map job tells: one record, as JSON and as a page to read. */
-import { basename, dirname, extname, join, relative } from "node:path";
+import { basename, extname, relative } from "node:path";
 import type { ErrorRecord } from "../../common/errors.ts";
 import { counted } from "../../common/counted.ts";
 import { formatList, formatRanges, rangesCount } from "../../common/ranges.ts";
-import { writeDurably } from "../../data/durable.ts";
 import type { CellConflict, MapSource, Published } from "../../data/maps.ts";
 import { readMaps } from "../../data/maps.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { folderOf, placeIn, writePlace } from "../../data/result-place.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import type { ReducedJob, TaskEnd } from "../../tasks/pe/reduce.ts";
 import type { PeSummary } from "../../tasks/pe/run.ts";
@@ -76,6 +77,9 @@ export interface ComputedJob {
 }
 
 export interface JobParts {
+  /** Where the maps can be read now. */
+  readonly path: string;
+  /** What the user calls it. */
   readonly output: string;
   /** The input as the maps file knows it. */
   readonly source: MapSource;
@@ -86,6 +90,7 @@ export interface JobParts {
 }
 
 export async function buildReport({
+  path,
   output,
   source: known,
   reduced,
@@ -114,7 +119,7 @@ export async function buildReport({
     },
     jobCells: { withValue: reduced.cellsWithValue, withReason: reduced.cellsWithReason },
     ...(coversAll && { emptyCells }),
-    maps: await summariseMaps(output, published),
+    maps: await summariseMaps(path, published),
     problems,
     warnings: job.warnings,
     tasks: {
@@ -182,15 +187,15 @@ function extent(values: Float64Array): { min?: number; mean?: number; max?: numb
 
 /** Where the report of `output` lies: `maps.report.json` and `maps.report.md` beside `maps.hdf5`. */
 export function reportPath(output: string, extension: "json" | "md"): string {
-  return join(dirname(output), `${basename(output, extname(output))}.report.${extension}`);
+  return placeIn(folderOf(output), `${basename(output, extname(output))}.report.${extension}`);
 }
 
 /** Writes the report beside the maps file. @returns The paths written. */
 export async function writeReport(report: MapJobReport, pictures: readonly string[]): Promise<string[]> {
   const [json, page] = [reportPath(report.output, "json"), reportPath(report.output, "md")];
   const encoder = new TextEncoder();
-  await writeDurably(json, encoder.encode(`${JSON.stringify(report, undefined, 2)}\n`));
-  await writeDurably(page, encoder.encode(reportPage(report, pictures)));
+  await writePlace(json, encoder.encode(`${JSON.stringify(report, undefined, 2)}\n`));
+  await writePlace(page, encoder.encode(reportPage(report, pictures)));
   return [json, page];
 }
 
@@ -219,7 +224,7 @@ function computing({ series, wallMs, threads }: MapJobReport): string {
 }
 
 function reportPage(report: MapJobReport, pictures: readonly string[]): string {
-  const folder = dirname(report.output);
+  const folder = folderOf(report.output);
   return [
     `# Permutation entropy maps: ${basename(report.output)}`,
     `Job \`${report.job}\`, ${report.date}, ${report.versions.software}, kernel ${report.versions.kernel}.`,
@@ -232,11 +237,17 @@ function reportPage(report: MapJobReport, pictures: readonly string[]): string {
     timeTable(report),
     pictures.length === 0
       ? ""
-      : `## Pictures\n\n${pictures.map((path) => `![${basename(path, ".png")}](<${relative(folder, path)}>)`).join("\n")}`,
+      : `## Pictures\n\n${pictures.map((path) => `![${basename(path, ".png")}](<${linkTo(path, folder)}>)`).join("\n")}`,
   ]
     .filter((section) => section !== "")
     .join("\n\n")
     .concat("\n");
+}
+
+/** From a page in `folder`; what lies in another place than the page, on S3 or here, by its full name. */
+function linkTo(path: string, folder: string): string {
+  if (isS3Url(folder) || isS3Url(path)) return path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path;
+  return relative(folder, path);
 }
 
 function facts({

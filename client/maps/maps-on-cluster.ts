@@ -1,7 +1,7 @@
 /** PE jobs on a cluster: submitted, attached to from anywhere, and their maps or result files made here. */
 import { counted } from "../../common/counted.ts";
 import { PeError, type ErrorRecord } from "../../common/errors.ts";
-import { acquireLock } from "../../data/lock.ts";
+import type { MapSource } from "../../data/maps.ts";
 import { openPartStore, type PartAccess, type PartStore } from "../../data/part-store.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import { mapKeys } from "../../tasks/pe/reduce.ts";
@@ -14,6 +14,7 @@ import { readRecord, storeRecord, type JobRecord } from "./job-record.ts";
 import { publishJob } from "./map-publishing.ts";
 import type { MapJobReport } from "./map-report.ts";
 import { describeMissing } from "./missing-cells.ts";
+import { intoOutput } from "./maps-output.ts";
 import { checkOutput } from "./output-check.ts";
 import { writeResultFiles, type WrittenResults } from "./result-files.ts";
 import { openWorkFolder } from "./work-folder.ts";
@@ -123,10 +124,9 @@ export interface Collected {
 export async function collectMaps(cluster: Cluster, maps: MapsOnCluster, collecting: Collecting): Promise<Collected> {
   const { output, replace, startMs, planMs } = collecting;
   const { job } = maps.record;
-  const lock = await acquireLock(output);
-  try {
-    const source = await checkOutput(output, job.manifest, replace);
-    const work = await openWorkFolder(output, job.id);
+  const check = async (path: string): Promise<MapSource> => await checkOutput(path, job.manifest, replace);
+  return await intoOutput(output, check, async ({ keptBeside, publish }) => {
+    const work = await openWorkFolder(keptBeside, job.id);
     const store = storeOf(maps.cluster, cluster.access);
     const parts = store.url === SCHEDULERS_OWN ? partsCopied(store, work.partsFolder) : partsInPlace(store);
     const startedMs = performance.now();
@@ -140,12 +140,12 @@ export async function collectMaps(cluster: Cluster, maps: MapsOnCluster, collect
       wallMs: performance.now() - startedMs,
     });
     collecting.onPublish?.(mapKeys(job.manifest).length);
-    const report = await publishJob(computed, { output, source, replace, parts, startMs, planMs });
+    const report = await publish(async (path, source) => {
+      return await publishJob(computed, { path, output, source, replace, parts, startMs, planMs });
+    });
     await work.remove(computed.ends.flatMap((end) => ("part" in end ? [end.part] : [])));
     return { report, missing };
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 const SCHEDULERS_OWN = "scheduler:";

@@ -6,6 +6,8 @@ import { sha256OfFile } from "../../data/hash.ts";
 import { checkOrigins } from "../../data/maps-check.ts";
 import type { MapSource, SourceShard } from "../../data/maps.ts";
 import { readMaps, type Maps } from "../../data/maps.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { placeOf } from "../../data/objects/by-address.ts";
 import { KERNEL_VERSION } from "../../kernel/index.ts";
 import { mapKeys } from "../../tasks/pe/reduce.ts";
 import type { PeManifest } from "../../tasks/pe/schema.ts";
@@ -42,6 +44,10 @@ function toShard({ name, bytes, modifiedMs }: PeManifest["source"]["files"][numb
 }
 
 async function isExistingFile(output: string): Promise<boolean> {
+  if (isS3Url(output)) {
+    const { store, name } = placeOf(output);
+    return (await store.stat(name)) !== undefined;
+  }
   const found = await stat(output).catch(() => undefined);
   if (found?.isDirectory() === true)
     throw new PeError(

@@ -1,6 +1,6 @@
 /** Maps from a folder of parts, without any scheduler. */
 import { PeError } from "../../common/errors.ts";
-import { acquireLock } from "../../data/lock.ts";
+import type { MapSource } from "../../data/maps.ts";
 import { decodePart } from "../../tasks/pe/part.ts";
 import type { PartReader } from "../../tasks/pe/reduce.ts";
 import type { PeSummary } from "../../tasks/pe/run.ts";
@@ -9,6 +9,7 @@ import { partsInPlace } from "./job-parts.ts";
 import { publishJob } from "./map-publishing.ts";
 import type { MapJobReport } from "./map-report.ts";
 import { describeMissing } from "./missing-cells.ts";
+import { intoOutput } from "./maps-output.ts";
 import { checkOutput } from "./output-check.ts";
 import { openPartsFolder } from "./parts-folder.ts";
 
@@ -37,9 +38,8 @@ export async function reduceFolder(
   const missing = describeMissing(record.job, new Set(tasks));
   if (tasks.length === 0 || (missing.length > 0 && !partial)) throw incomplete(folder, missing);
   const job = partOfJob(record.job, tasks);
-  const lock = await acquireLock(output);
-  try {
-    const source = await checkOutput(output, job.manifest, replace);
+  const check = async (path: string): Promise<MapSource> => await checkOutput(path, job.manifest, replace);
+  return await intoOutput(output, check, async ({ publish }) => {
     const found = tasks.map((index) => ends.get(index)!);
     const computed = {
       job,
@@ -50,11 +50,11 @@ export async function reduceFolder(
       threads: 0,
       wallMs: 0,
     };
-    const report = await publishJob(computed, { output, source, replace, parts, startMs, planMs: 0 });
+    const report = await publish(async (path, source) => {
+      return await publishJob(computed, { path, output, source, replace, parts, startMs, planMs: 0 });
+    });
     return { report, missing };
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 /** What the task told when it was computed, as far as its part still does. */

@@ -1,11 +1,11 @@
 /** Draws the maps of a file into a folder: every map, a sheet for each measure, and a delay scan. */
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { asPeError, PeError } from "../../common/errors.ts";
-import { writeDurably } from "../../data/durable.ts";
 import { makeFolders } from "../../data/folders.ts";
 import type { Measure } from "../../data/maps.ts";
 import { readMaps, type Maps } from "../../data/maps.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { placeIn, writePlace } from "../../data/result-place.ts";
 import { svgToPng } from "../../plot/index.ts";
 import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "./figures.ts";
 
@@ -35,8 +35,8 @@ export async function drawMaps(path: string, folder: string, options: PicturesOp
     const written: string[] = [];
     for (const [done, { name, draw }] of pictures.entries()) {
       if (options.signal?.aborted === true) throw stopped(written.length, pictures.length, path);
-      const file = join(folder, `${name}.png`);
-      await writeDurably(file, svgToPng(draw(), { scale: 2 }));
+      const file = placeIn(folder, `${name}.png`);
+      await writePlace(file, svgToPng(draw(), { scale: 2 }));
       written.push(file);
       // Drawing holds the thread: without a turn of the loop no signal would be heard.
       await new Promise((resolve) => setImmediate(resolve));
@@ -50,6 +50,7 @@ export async function drawMaps(path: string, folder: string, options: PicturesOp
 
 /** @throws {PeError} `PE_OUTPUT_UNWRITABLE`, `PE_DISK_FULL` */
 export async function makePicturesFolder(folder: string): Promise<void> {
+  if (isS3Url(folder)) return;
   try {
     await makeFolders(folder);
     if (!(await stat(folder)).isDirectory()) throw new Error("there is a file of this name");

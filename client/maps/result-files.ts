@@ -1,8 +1,6 @@
 /** Result files of the original system, a line per series, from the parts of a job. */
-import { dirname } from "node:path";
 import type { ErrorRecord } from "../../common/errors.ts";
-import { writeDurably } from "../../data/durable.ts";
-import { makeFolders } from "../../data/folders.ts";
+import { folderOf, makePlace, writePlace } from "../../data/result-place.ts";
 import { formatResults, type ResultLine } from "../../data/result-text.ts";
 import { decodePart, type PePart } from "../../tasks/pe/part.ts";
 import { mapKeys, type PartReader } from "../../tasks/pe/reduce.ts";
@@ -66,7 +64,7 @@ async function writeResult(
       value: values[map * header.series + place]!,
     })),
   );
-  await makeFolders(dirname(outfile));
-  await writeDurably(outfile, new TextEncoder().encode(formatResults(lines)));
+  await makePlace(folderOf(outfile));
+  await writePlace(outfile, new TextEncoder().encode(formatResults(lines)));
   return outfile;
 }

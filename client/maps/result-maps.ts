@@ -5,10 +5,15 @@ import { basename, join, resolve } from "node:path";
 import { PeError } from "../../common/errors.ts";
 import { packageVersion } from "../../common/version.ts";
 import { findMatches, isPattern } from "../../data/glob.ts";
-import { acquireLock } from "../../data/lock.ts";
+import { inLanes } from "../../common/lanes.ts";
 import { CELL_STATUS, OWNER_NONE, publishMaps, readMaps, type SourceShard } from "../../data/maps.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { placeOf, sharedStore } from "../../data/objects/by-address.ts";
+import { placeIn } from "../../data/result-place.ts";
 import { parseResults, type ResultLine } from "../../data/result-text.ts";
+import { intoOutput } from "./maps-output.ts";
 
+const READS_AT_ONCE = 16;
 const RESULT_NAME = /-pe\.txt$/;
 /** In place of a kernel's version: cells of this program and of these files never share a map. */
 const UNKNOWN_KERNEL = "unknown (result files)";
@@ -37,6 +42,7 @@ export interface ResultMap {
 
 /** Result files of a folder, a pattern, or one file. @throws {PeError} `PE_INPUT_EMPTY` */
 export async function listResults(path: string): Promise<string[]> {
+  if (isS3Url(path)) return await listResultObjects(path);
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() === true) return [resolve(path)];
   let paths: string[] = [];
@@ -44,7 +50,22 @@ export async function listResults(path: string): Promise<string[]> {
     paths = (await readdir(path)).filter((name) => RESULT_NAME.test(name)).map((name) => join(resolve(path), name));
   else if (isPattern(path)) paths = [...(await findMatches(path)).paths];
   if (paths.length > 0) return paths.toSorted();
-  throw new PeError(
+  throw noResults(path);
+}
+
+/** Those right under a prefix, or one. */
+async function listResultObjects(url: string): Promise<string[]> {
+  if (RESULT_NAME.test(url)) return [url];
+  const folder = url.replace(/\/$/, "");
+  const names: string[] = [];
+  for await (const { name } of sharedStore(`${folder}/`).list())
+    if (!name.includes("/") && RESULT_NAME.test(name)) names.push(name);
+  if (names.length === 0) throw noResults(url);
+  return names.toSorted().map((name) => placeIn(folder, name));
+}
+
+function noResults(path: string): PeError {
+  return new PeError(
     "PE_INPUT_EMPTY",
     `Cannot find result files in "${path}": looked for names such as raw_shard_000_000.hdf5-pe.txt`,
   );
@@ -55,33 +76,52 @@ export async function listResults(path: string): Promise<string[]> {
  *   `PE_INCOMPLETE` naming cells without a line, unless `partial`; what `publishMaps` throws
  */
 export async function mapResults(wanted: ResultsToMap): Promise<ResultMap> {
-  const files = await Promise.all(wanted.paths.map(readResults));
-  const grid = await gridFor(wanted, files);
+  const files = await inLanes(wanted.paths, READS_AT_ONCE, readResults);
+  const check = async (path: string): Promise<CheckedResults> => await checkResults(wanted, files, path);
+  return await intoOutput(wanted.output, check, async ({ publish }) => {
+    return await publish(async (path, checked) => await publishResults(wanted, files, path, checked));
+  });
+}
+
+interface CheckedResults {
+  readonly grid: { readonly xSize: number; readonly ySize: number };
+  readonly cells: ReturnType<typeof fillCells>;
+  readonly missing: readonly string[];
+}
+
+/** @param path Of the maps that are there. */
+async function checkResults(
+  wanted: ResultsToMap,
+  files: readonly ResultsFile[],
+  path: string,
+): Promise<CheckedResults> {
+  const grid = wanted.grid ?? (await gridFor(files, path));
   const cells = fillCells(files, grid);
   const missing = missingCells(cells.owners, grid.ySize);
   if (missing.length > 0 && !wanted.partial) throw incomplete(missing, wanted);
-  const { order, delay, output, replace } = wanted;
-  const lock = await acquireLock(output);
-  try {
-    const published = await publishMaps(output, {
-      ...grid,
-      source: { digest: digestOf(files), shards: files.map(({ shard }) => shard) },
-      software: `pe-cluster ${packageVersion()}`,
-      kernel: UNKNOWN_KERNEL,
-      dateIso: new Date().toISOString(),
-      coordinates: {
-        x: new Float64Array(cells.owners.length).fill(NaN),
-        y: new Float64Array(cells.owners.length).fill(NaN),
-      },
-      owners: cells.owners,
-      maps: [{ order, delay, measure: "pe", load: async () => cells }],
-      replace,
-    });
-    const map = published.maps[0]!.name;
-    return { map, output, grid: [grid.xSize, grid.ySize], files: files.length, cells: cells.owners.length, missing };
-  } finally {
-    await lock.release();
-  }
+  return { grid, cells, missing };
+}
+
+async function publishResults(
+  { order, delay, output, replace }: ResultsToMap,
+  files: readonly ResultsFile[],
+  path: string,
+  { grid, cells, missing }: CheckedResults,
+): Promise<ResultMap> {
+  const count = cells.owners.length;
+  const published = await publishMaps(path, {
+    ...grid,
+    source: { digest: digestOf(files), shards: files.map(({ shard }) => shard) },
+    software: `pe-cluster ${packageVersion()}`,
+    kernel: UNKNOWN_KERNEL,
+    dateIso: new Date().toISOString(),
+    coordinates: { x: new Float64Array(count).fill(NaN), y: new Float64Array(count).fill(NaN) },
+    owners: cells.owners,
+    maps: [{ order, delay, measure: "pe", load: async () => cells }],
+    replace,
+  });
+  const map = published.maps[0]!.name;
+  return { map, output, grid: [grid.xSize, grid.ySize], files: files.length, cells: count, missing };
 }
 
 interface ResultsFile {
@@ -90,28 +130,38 @@ interface ResultsFile {
 }
 
 async function readResults(path: string): Promise<ResultsFile> {
+  const { bytes, modifiedMs } = isS3Url(path) ? await readResultObject(path) : await readResultFile(path);
+  const sha256 = hash("sha256", bytes, "hex");
+  const shard = { name: basename(path), bytes: bytes.byteLength, modifiedMs, sha256 };
+  return { shard, lines: parseResults(new TextDecoder().decode(bytes), path) };
+}
+
+interface ResultBytes {
+  readonly bytes: Uint8Array;
+  readonly modifiedMs: number;
+}
+
+async function readResultFile(path: string): Promise<ResultBytes> {
   const [bytes, { mtimeMs }] = [await readFile(path), await stat(path)];
-  const shard = {
-    name: basename(path),
-    bytes: bytes.byteLength,
-    modifiedMs: Math.floor(mtimeMs),
-    sha256: hash("sha256", bytes, "hex"),
-  };
-  return { shard, lines: parseResults(bytes.toString("utf8"), path) };
+  return { bytes, modifiedMs: Math.floor(mtimeMs) };
+}
+
+async function readResultObject(url: string): Promise<ResultBytes> {
+  const { store, name } = placeOf(url);
+  const found = await store.stat(name);
+  if (found === undefined) throw noResults(url);
+  const { bytes } = await store.read(name, { ifVersion: found.version, objectBytes: found.bytes });
+  return { bytes, modifiedMs: found.modifiedMs };
 }
 
 function digestOf(files: readonly ResultsFile[]): string {
   return hash("sha256", JSON.stringify(files.map(({ shard: { name, sha256 } }) => [name, sha256])), "hex");
 }
 
-/** That of the maps that are there, what was asked for, or as far as the lines reach. */
-async function gridFor(
-  { grid, output }: ResultsToMap,
-  files: readonly ResultsFile[],
-): Promise<{ xSize: number; ySize: number }> {
-  if (grid !== undefined) return grid;
-  if ((await stat(output).catch(() => undefined))?.isFile() === true) {
-    const maps = await readMaps(output);
+/** That of the maps that are there, or as far as the lines reach. */
+async function gridFor(files: readonly ResultsFile[], path: string): Promise<{ xSize: number; ySize: number }> {
+  if ((await stat(path).catch(() => undefined))?.isFile() === true) {
+    const maps = await readMaps(path);
     maps.close();
     return { xSize: maps.xSize, ySize: maps.ySize };
   }

@@ -3,9 +3,13 @@
  * computes every order and delay of the list for every file of it, and whose parts become the result files.
  */
 import { stat } from "node:fs/promises";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { dirname, relative, sep } from "node:path";
 import { PeError } from "../../common/errors.ts";
+import { inLanes } from "../../common/lanes.ts";
 import type { Input } from "../../data/inputs.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { placeOf } from "../../data/objects/by-address.ts";
+import { fixedPlace, folderOf, placeIn } from "../../data/result-place.ts";
 import { resultFileName, type TaskLine } from "../../data/result-text.ts";
 import { planPe } from "../../tasks/pe/plan.ts";
 import type { JobRecord, WantedResult } from "./job-record.ts";
@@ -23,7 +27,7 @@ export async function planTaskList(lines: readonly TaskLine[], listName: string)
   });
   const results = new Map<string, WantedResult>();
   for (const { order, delay, infile, outfile } of lines) {
-    const result = { outfile: resolve(local(outfile)), ordinal: ordinals.get(resolve(local(infile)))!, order, delay };
+    const result = { outfile: usable(outfile), ordinal: ordinals.get(usable(infile))!, order, delay };
     const other = results.get(result.outfile);
     if (other !== undefined && JSON.stringify(other) !== JSON.stringify(result))
       throw new PeError(
@@ -41,34 +45,61 @@ function distinct(values: readonly number[]): number[] {
 
 /** The files of a list under the folder that they have in common. */
 async function inputOf(lines: readonly TaskLine[], listName: string): Promise<Input> {
-  const paths = [...new Set(lines.map(({ infile }) => resolve(local(infile))))];
-  const root = paths.map((path) => dirname(path)).reduce(commonFolder);
-  const files = await Promise.all(
-    paths.map(async (path) => {
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isFile() !== true)
-        throw new PeError("PE_INPUT_EMPTY", `Cannot submit "${listName}": there is no file "${path}"`);
-      const name = relative(root, path).split(sep).join("/");
-      return { name, path, bytes: found.size, modifiedMs: Math.floor(found.mtimeMs) };
-    }),
-  );
+  const paths = [...new Set(lines.map(({ infile }) => usable(infile)))];
+  const objects = paths.filter((path) => isS3Url(path));
+  if (objects.length > 0 && objects.length < paths.length)
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot submit "${listName}": some of its files are on S3, such as "${objects[0]!}", and others are not; make a list of each`,
+    );
+  const missing = (path: string): PeError =>
+    new PeError("PE_INPUT_EMPTY", `Cannot submit "${listName}": there is no file "${path}"`);
+  const { root, files } = objects.length > 0 ? await findObjects(paths, missing) : await findFiles(paths, missing);
   return { root, kind: "shards", files: files.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-function commonFolder(a: string, b: string): string {
-  const [left, right] = [a.split(sep), b.split(sep)];
-  const differs = left.findIndex((name, place) => name !== right[place]);
-  return (differs < 0 ? left : left.slice(0, differs)).join(sep) || sep;
+type Missing = (path: string) => PeError;
+
+async function findFiles(paths: readonly string[], missing: Missing): Promise<Omit<Input, "kind">> {
+  const root = paths.map((path) => dirname(path)).reduce((a, b) => commonFolder(a, b, sep)) || sep;
+  const files = await inLanes(paths, LOOKS_AT_ONCE, async (path) => {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() !== true) throw missing(path);
+    const name = relative(root, path).split(sep).join("/");
+    return { name, path, bytes: found.size, modifiedMs: Math.floor(found.mtimeMs) };
+  });
+  return { root, files };
 }
 
-/** @throws {PeError} `PE_PARAMETER` for what is no path. */
-function local(path: string): string {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path))
-    throw new PeError(
-      "PE_PARAMETER",
-      `Cannot use "${path}": this version reads and writes files; copy the objects to a folder that all workers see`,
-    );
-  return path;
+async function findObjects(paths: readonly string[], missing: Missing): Promise<Omit<Input, "kind">> {
+  const root = `${paths.map(folderOf).reduce((a, b) => commonFolder(a, b, "/"))}/`;
+  if (root.split("/").length < BUCKET_SLASHES + 1)
+    throw new PeError("PE_PARAMETER", "Cannot submit a list of several buckets as one job; make a list of each");
+  const files = await inLanes(paths, LOOKS_AT_ONCE, async (path) => {
+    const { store, name } = placeOf(path);
+    const found = await store.stat(name);
+    if (found === undefined) throw missing(path);
+    const { bytes, modifiedMs, version } = found;
+    return { name: path.slice(root.length), path, bytes, modifiedMs, version };
+  });
+  return { root, files };
+}
+
+const LOOKS_AT_ONCE = 16;
+/** Of `s3://bucket/`. */
+const BUCKET_SLASHES = 3;
+
+function commonFolder(a: string, b: string, slash: string): string {
+  const [left, right] = [a.split(slash), b.split(slash)];
+  const differs = left.findIndex((name, place) => name !== right[place]);
+  return (differs < 0 ? left : left.slice(0, differs)).join(slash);
+}
+
+/** An address of S3 as it stands, a path from the root on. @throws {PeError} `PE_PARAMETER` for any other address. */
+function usable(path: string): string {
+  if (!isS3Url(path) && /^[a-z][a-z0-9+.-]*:\/\//i.test(path))
+    throw new PeError("PE_PARAMETER", `Cannot use "${path}": expected a path or s3://bucket/key`);
+  return fixedPlace(path);
 }
 
 /**
@@ -82,12 +113,12 @@ export function taskLines(
   const isOne = orders.length * delays.length === 1;
   return orders.flatMap((order) =>
     delays.flatMap((delay) => {
-      const folder = isOne ? output : join(output, `m${two(order)}t${two(delay)}`);
+      const folder = isOne ? output : placeIn(output, `m${two(order)}t${two(delay)}`);
       return input.files.map(({ name, path }) => ({
         order,
         delay,
         infile: path,
-        outfile: join(resolve(folder), resultFileName(name)),
+        outfile: placeIn(fixedPlace(folder), resultFileName(name)),
       }));
     }),
   );

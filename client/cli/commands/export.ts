@@ -1,9 +1,9 @@
 /** pe-client export: one map as text, CSV or JSON. */
 import { EXIT, PeError } from "../../../common/errors.ts";
 import { knownNames } from "../../../common/nearest.ts";
-import { writeDurably } from "../../../data/durable.ts";
 import { isHdf5File } from "../../../data/inputs.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
+import { writePlace } from "../../../data/result-place.ts";
 import { formatResults, type ResultLine } from "../../../data/result-text.ts";
 import type { CommandSpec } from "../../../common/command-line/command.ts";
 import type { Console } from "../../../common/command-line/console.ts";
@@ -45,7 +45,7 @@ async function write(output: string, text: string, console: Console): Promise<vo
       "PE_OUTPUT_UNWRITABLE",
       `Cannot write text to "${output}": it is an HDF5 file; name another output`,
     );
-  await writeDurably(output, new TextEncoder().encode(text));
+  await writePlace(output, new TextEncoder().encode(text));
   console.stderr(`wrote ${output}\n`);
 }
 

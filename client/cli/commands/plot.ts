@@ -1,9 +1,9 @@
 /** pe-client plot: one figure of a maps file, as SVG or PNG. */
 import { extname } from "node:path";
 import { EXIT, PeError } from "../../../common/errors.ts";
-import { writeDurably } from "../../../data/durable.ts";
 import type { Measure } from "../../../data/maps.ts";
 import { readMaps, type Maps } from "../../../data/maps.ts";
+import { writePlace } from "../../../data/result-place.ts";
 import { COLOUR_TABLES, svgToPng, type ColourTable } from "../../../plot/index.ts";
 import { mapFigure, scanFigure, sheetFigure, type FigureOptions } from "../../maps/figures.ts";
 import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../../../common/command-line/command.ts";
@@ -47,7 +47,7 @@ export const plot: CommandSpec = withS3Options({
     const maps = await readMaps(given.needed("maps"));
     try {
       const svg = draw(maps, given);
-      await writeDurably(output, format === ".svg" ? new TextEncoder().encode(svg) : svgToPng(svg, { scale: 2 }));
+      await writePlace(output, format === ".svg" ? new TextEncoder().encode(svg) : svgToPng(svg, { scale: 2 }));
     } finally {
       maps.close();
     }
