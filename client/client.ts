@@ -149,9 +149,19 @@ export class Client {
     return await findJob(this.#session, id);
   }
 
-  /** Last transitions of a task, oldest first: of a future, or of a task of a job. @throws {PeError} `PE_JOB_UNKNOWN` */
-  async story(task: Future | { readonly job: string; readonly index: number }): Promise<string[]> {
+  /**
+   * Last transitions of a task, oldest first: of a future, of a task of a job, or of the task, of any client, that has a key.
+   *
+   * @throws {PeError} `PE_JOB_UNKNOWN`
+   */
+  async story(
+    task: Future | { readonly job: string; readonly index: number } | { readonly key: string },
+  ): Promise<string[]> {
     if (task instanceof Future) return await task.story();
+    if ("key" in task) {
+      const ofKey = { type: "story", job: 0, task: 0, key: task.key } as const;
+      return [...(await this.#session.run((link) => link.ask(ofKey))).lines];
+    }
     const job = await this.findJob(task.job);
     if (job === undefined)
       throw new PeError("PE_JOB_UNKNOWN", `Cannot tell the story of a task of job "${task.job}": there is no such job`);

@@ -97,7 +97,7 @@ export const clientToScheduler = messages({
   /** Lists jobs and workers. */
   status: { request },
   /** Last transitions of a task. */
-  story: { request, job: u32, task: u32 },
+  story: { request, job: u32, task: u32, /** That a user gave; then job and task say nothing. */ key: optional(key) },
 });
 
 const counts = object({ waiting: u32, queued: u32, processing: u32, finished: u32, erred: u32, cancelled: u32 });

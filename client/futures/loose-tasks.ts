@@ -247,7 +247,7 @@ export class LooseTasks implements FutureOwner {
     if (isSame) return new Future(batch, there.place);
     throw new PeError(
       "PE_JOB_CONFLICT",
-      `Cannot submit task "${key}": the key is known with another kind or other parameters; same key, same result`,
+      `Cannot submit task "${key}": the key is known with another kind, other parameters or other needs; same key, same result`,
       { details: { key } },
     );
   }

@@ -1,4 +1,5 @@
 /** What the scheduler and its workers tell of errors, as errors of this process. */
+import { counted } from "../../common/counted.ts";
 import { ERROR_CODES, PeError, type ErrorCode, type ErrorRecord } from "../../common/errors.ts";
 import type { SchedulerToClient } from "../../protocol/client-link.ts";
 
@@ -22,7 +23,8 @@ export function taskErrorRecord({ code, message, stack }: ToldError): ErrorRecor
 export function taskError(told: ToldError, key: string, kind: string): PeError {
   const { code, message, stack, attempts, worker, story } = told;
   const { details } = taskErrorRecord(told);
-  return new PeError(isKnown(code) ? code : "PE_TASK_FAILED", `${message} (task ${key}${tried(attempts, worker)})`, {
+  const about = [...(message.includes(key) ? [] : [`task ${key}`]), ...tried(attempts, worker)].join(", ");
+  return new PeError(isKnown(code) ? code : "PE_TASK_FAILED", about === "" ? message : `${message} (${about})`, {
     ...(stack !== "" && { cause: remoteCause(code, message, stack) }),
     details: { ...details, key, kind, attempts, worker, story },
   });
@@ -35,9 +37,11 @@ function remoteCause(code: string, message: string, stack: string): Error {
   return cause;
 }
 
-function tried(attempts: number, worker: string): string {
-  const times = attempts === 0 ? "" : attempts === 1 ? ", 1 attempt" : `, ${attempts} attempts`;
-  return `${times}${worker === "" ? "" : `, last on worker "${worker}"`}`;
+function tried(attempts: number, worker: string): string[] {
+  return [
+    ...(attempts === 0 ? [] : [counted(attempts, "attempt")]),
+    ...(worker === "" ? [] : [`last on worker "${worker}"`]),
+  ];
 }
 
 export function cancelledError(key: string, because: string | undefined): PeError {

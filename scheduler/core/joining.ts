@@ -36,6 +36,7 @@ export function register(state: SchedulerState, link: number, message: Said<"reg
   const worker = createRecord(state, link, message);
   if (before !== undefined) replace(state, before, worker);
   state.workers.set(link, worker);
+  state.story.name(link, message.name);
   state.hungry.add(worker);
   toWorker(state, link, {
     type: "welcome",

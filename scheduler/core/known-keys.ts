@@ -5,7 +5,10 @@
 import type { Append, BatchContent } from "./appending.ts";
 import { batchOf, parametersOf, type Blobs, type Job, type Needs } from "./job.ts";
 import type { SchedulerState } from "./state.ts";
-import { splitKey } from "./worker-record.ts";
+import { leaseKey, splitKey } from "./worker-record.ts";
+
+/** Of what two tasks need, compared one by one where it is not the very same tasks. */
+const COMPARED_MAX = 10_000;
 
 export interface Joining {
   /** Why it cannot be. */
@@ -29,8 +32,11 @@ export function joinKnownKeys(state: SchedulerState, job: Job, message: Append):
     jobs[place] = named.job;
     tasks[place] = named.task;
     (there === undefined ? fresh : known).push(place);
-    if (there !== undefined && !isSame(state.jobs.get(named.job)!, named.task, job, entry(parameters, place)))
-      conflict ??= `Cannot add task "${key}" to job "${job.id}": the key is known with another kind or other parameters`;
+    if (there === undefined || conflict !== undefined) continue;
+    const knownJob = state.jobs.get(named.job)!;
+    const needed = needs === undefined ? [] : neededBy(needs, place, job.job, from, jobs, tasks);
+    if (!isSame(knownJob, named.task, job, entry(parameters, place)) || !haveSameNeeds(state, there, needed))
+      conflict = `Cannot add task "${key}" to job "${job.id}": the key is known with another kind, other parameters or other needs`;
   }
   const pick = (column: Uint32Array): Uint32Array => Uint32Array.from(known, (place) => column[place]!);
   return {
@@ -56,6 +62,46 @@ function isSame(known: Job, task: number, { kind, version, common }: Job, parame
   );
 }
 
+/**
+ * Whether a known task needs those: the very same tasks, or such as compute the same, because two clients that submit one
+ * graph have tasks of their own where they give no keys.
+ */
+function haveSameNeeds(state: SchedulerState, known: number, needed: readonly number[]): boolean {
+  const compared = new Set<string>();
+  const open: (readonly [readonly number[], readonly number[]])[] = [[needsOf(state, known), needed]];
+  for (let pair = open.pop(); pair !== undefined; pair = open.pop()) {
+    const [left, right] = pair;
+    if (left.length !== right.length) return false;
+    for (const [place, one] of left.entries()) {
+      const other = right[place]!;
+      const name = `${one} ${other}`;
+      if (one === other || compared.has(name)) continue;
+      if (compared.size >= COMPARED_MAX || !computeSame(state, one, other)) return false;
+      compared.add(name);
+      open.push([needsOf(state, one), needsOf(state, other)]);
+    }
+  }
+  return true;
+}
+
+/** What a task needs, as lease keys. */
+function needsOf(state: SchedulerState, key: number): number[] {
+  const { job: number, task } = splitKey(key);
+  const { needs, start } = batchOf(state.jobs.get(number)!, task);
+  if (needs === undefined) return [];
+  const [first, last] = [task === start ? 0 : needs.ends[task - start - 1]!, needs.ends[task - start]!];
+  return Array.from({ length: last - first }, (_, k) => leaseKey(needs.jobs[first + k]!, needs.tasks[first + k]!));
+}
+
+/** Apart from what they need. A task that was released, or is only now added, is no other's equal. */
+function computeSame(state: SchedulerState, one: number, other: number): boolean {
+  const [left, right] = [splitKey(one), splitKey(other)];
+  const [known, job] = [state.jobs.get(left.job), state.jobs.get(right.job)];
+  if (known === undefined || job === undefined || left.task >= known.table.rows || right.task >= job.table.rows)
+    return false;
+  return isSame(known, left.task, job, parametersOf(batchOf(job, right.task), right.task));
+}
+
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteLength === b.byteLength && a.every((byte, place) => byte === b[place]);
 }
@@ -76,6 +122,24 @@ function chosenBlobs(blobs: Blobs, places: readonly number[]): Blobs {
   return { ends, values };
 }
 
+/** What the task at a place of the request needs, as lease keys; tasks of the request itself by what they have become. */
+function neededBy(
+  needs: Needs,
+  place: number,
+  own: number,
+  from: number,
+  jobsOf: Uint32Array,
+  tasksOf: Uint32Array,
+): number[] {
+  const needed: number[] = [];
+  for (let k = place === 0 ? 0 : needs.ends[place - 1]!; k < needs.ends[place]!; k++) {
+    const inside = needs.tasks[k]! - from;
+    const isInside = needs.jobs[k] === own && inside >= 0;
+    needed.push(isInside ? leaseKey(jobsOf[inside]!, tasksOf[inside]!) : leaseKey(needs.jobs[k]!, needs.tasks[k]!));
+  }
+  return needed;
+}
+
 function chosenNeeds(
   needs: Needs,
   places: readonly number[],
@@ -86,11 +150,10 @@ function chosenNeeds(
 ): Needs {
   const [ends, jobs, tasks]: number[][] = [[], [], []];
   for (const place of places) {
-    for (let k = place === 0 ? 0 : needs.ends[place - 1]!; k < needs.ends[place]!; k++) {
-      const isInside = needs.jobs[k] === own && needs.tasks[k]! >= from;
-      const inside = needs.tasks[k]! - from;
-      jobs!.push(isInside ? jobsOf[inside]! : needs.jobs[k]!);
-      tasks!.push(isInside ? tasksOf[inside]! : needs.tasks[k]!);
+    for (const needed of neededBy(needs, place, own, from, jobsOf, tasksOf)) {
+      const { job, task } = splitKey(needed);
+      jobs!.push(job);
+      tasks!.push(task);
     }
     ends!.push(jobs!.length);
   }

@@ -15,6 +15,7 @@ import { journal, makeReady, move, toClient, type SchedulerState } from "./state
 import { cancel, countsOf, failWhoseNeedsFailed, range, tellEnd } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
 import { forgetWatcher, watch } from "./watching.ts";
+import { leaseKey, splitKey } from "./worker-record.ts";
 
 type Request<Name extends ClientToScheduler["type"]> = MessageOf<typeof clientToScheduler, Name>;
 
@@ -71,15 +72,23 @@ const HANDLERS: Handlers = {
   },
   /** For people: also what is not durable yet. */
   status: (state, link, { request }) => tellStatus(state, link, request),
-  story: (state, link, { request, job: number, task }) => {
-    const job = findJob(state, link, request, number, [task]);
-    if (job !== undefined) toClient(state, link, { type: "storyIs", request, lines: storyOf(state, job, task) });
-  },
+  story,
 };
+
+function story(state: SchedulerState, link: number, { request, key, ...place }: Request<"story">): void {
+  const there = key === undefined ? leaseKey(place.job, place.task) : state.keys.get(key);
+  if (there === undefined) {
+    const reason = `Cannot tell the story of task "${key}": no task that somebody waits for has this key`;
+    return refuse(state, link, request, "PE_JOB_UNKNOWN", reason);
+  }
+  const { job: number, task } = splitKey(there);
+  const job = findJob(state, link, request, number, [task]);
+  if (job !== undefined) toClient(state, link, { type: "storyIs", request, lines: storyOf(state, job, task) });
+}
 
 /** Its transitions, and what they do not tell: why it waits, or why the scheduler cancelled it. */
 function storyOf(state: SchedulerState, job: Job, task: number): string[] {
-  const lines = state.story.of(job.job, task);
+  const lines = state.story.of(job.job, task, state.nowMs);
   const hindrance = hindranceOfTask(state, job, task);
   if (hindrance !== undefined) lines.push(fitting(`waits: ${hindrance}`, STORY_LINE_LENGTH_MAX));
   if (job.because !== undefined && job.table.state(task) === TASK.cancelled)

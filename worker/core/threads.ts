@@ -108,13 +108,15 @@ export function onThreadDied(state: WorkerState, number: number, reason: string)
   state.line.unshift(...wanted);
   if (first === undefined || first.state.name === "dropped") return;
   const { job, task, attempt } = first;
-  const error = killedFor ?? { code: "PE_THREAD_DIED", reason: `its thread died: ${reason}` };
+  const code = killedFor?.code ?? "PE_THREAD_DIED";
+  // Of a death the scheduler tells when there were too many, and then it names the task.
+  const message = killedFor ? `Task ${task} of "${job.id}" failed: ${killedFor.reason}` : `its thread died: ${reason}`;
   const failed = {
     job: job.job,
     task,
     attempt,
-    code: error.code,
-    message: `Task ${task} of "${job.id}" failed: ${error.reason}`,
+    code,
+    message,
     stack: "",
     blameless: false,
     endsJob: false,

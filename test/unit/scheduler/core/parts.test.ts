@@ -83,18 +83,30 @@ describe("StoryRing", () => {
     story.add(1500, 1, 2, TASK.queued, 0, 0);
     story.add(1600, 1, 3, TASK.queued, 0, 0);
     story.add(2000, 1, 2, TASK.processing, 1, 9);
-    expect(story.of(1, 2)).toEqual(["1.500 s queued", "2.000 s processing, attempt 1, worker 9"]);
+    story.name(9, "a");
+    expect(story.of(1, 2, 3250)).toEqual(["1.750 s ago: queued", '1.250 s ago: processing, attempt 1, worker "a"']);
+  });
+
+  test.each([
+    [59_999, "59.999 s"],
+    [3_599_000, "59 min 59 s"],
+    [7_260_000, "2 h 1 min"],
+    [2 * 86_400_000 + 3_600_000, "2 d 1 h"],
+  ])("tells what is %d ms ago as %s ago", (ms, text) => {
+    const story = new StoryRing();
+    story.add(0, 1, 2, TASK.queued, 0, 0);
+    expect(story.of(1, 2, ms)).toEqual([`${text} ago: queued`]);
   });
 
   test("forgets the oldest beyond its size", () => {
     const story = new StoryRing();
     story.add(0, 9, 9, TASK.queued, 0, 0);
     for (let entry = 0; entry < STORY_RING - 1; entry++) story.add(entry, 1, entry, TASK.queued, 0, 0);
-    expect(story.of(9, 9)).toHaveLength(1);
+    expect(story.of(9, 9, 0)).toHaveLength(1);
     story.add(0, 1, 0, TASK.queued, 0, 0);
-    expect(story.of(9, 9)).toEqual([]);
+    expect(story.of(9, 9, 0)).toEqual([]);
     for (let entry = 0; entry < 100; entry++) story.add(entry, 5, 5, TASK.queued, 0, 0);
-    expect(story.of(5, 5)).toHaveLength(STORY_LINES_MAX);
+    expect(story.of(5, 5, 0)).toHaveLength(STORY_LINES_MAX);
   });
 });
 

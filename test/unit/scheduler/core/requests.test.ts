@@ -176,6 +176,24 @@ describe("append", () => {
     expect(refusal(answers)).toMatchObject({ code: "PE_JOB_CONFLICT" });
   });
 
+  test("with a known key and other needs is refused, but not with needs that compute the same", () => {
+    const scheduler = new SchedulerUnderTest();
+    const leaf = (value: number) => ({ parameters: { ends: column(1), values: Uint8Array.of(value) } });
+    const [one, two] = [scheduler.open("one"), scheduler.open("two")];
+    for (const job of [one, two]) {
+      scheduler.append(job, 1, leaf(7));
+      scheduler.append(job, 1, leaf(8));
+    }
+    const sums = scheduler.open("sums");
+    const sumOf = (...places: readonly (readonly [number, number])[]) =>
+      scheduler.append(sums, 1, { keys: ["sum"], needs: needsOf(places) });
+    sumOf([one, 0], [one, 1]);
+    expect(sumOf([one, 0], [one, 1])).toMatchObject([{ type: "joined" }, { type: "appended", tasks: 1 }]);
+    expect(sumOf([two, 0], [one, 1])).toMatchObject([{ type: "joined" }, { type: "appended", tasks: 1 }]);
+    for (const other of [sumOf([one, 1], [one, 0]), sumOf([one, 0], [two, 0]), sumOf([one, 0])])
+      expect(refusal(other)).toMatchObject({ code: "PE_JOB_CONFLICT", message: expect.stringContaining("needs") });
+  });
+
   test("of tasks whose need has failed errs them, when that is durable", () => {
     const scheduler = new SchedulerUnderTest();
     const job = scheduler.open();
@@ -365,5 +383,18 @@ describe("requests", () => {
     expect(scheduler.ask({ type: "story", job: 1, task: 0 } as never)).toMatchObject([
       { lines: [expect.stringContaining("processing, attempt 1")] },
     ]);
+  });
+});
+
+describe("story", () => {
+  test("is told by the key of a task, with the name of its worker and how long ago", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.worker("a");
+    scheduler.append(scheduler.open(), 1, { keys: ["mine"] });
+    scheduler.nowMs += 1500;
+    const [told] = scheduler.ask({ type: "story", job: 0, task: 0, key: "mine" } as never);
+    expect(told).toMatchObject({ lines: ['1.500 s ago: processing, attempt 1, worker "a"'] });
+    const unknown = scheduler.ask({ type: "story", job: 1, task: 0, key: "yours" } as never);
+    expect(refusal(unknown)).toMatchObject({ code: "PE_JOB_UNKNOWN", message: expect.stringContaining('"yours"') });
   });
 });
