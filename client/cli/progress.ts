@@ -4,6 +4,7 @@
  */
 import type { Console } from "../../common/command-line/console.ts";
 import type { JobProgress } from "../maps/job-following.ts";
+import { fitColumns } from "./screen.ts";
 
 const BAR_CELLS = 24;
 const REDRAW_MS = 100;
@@ -37,7 +38,7 @@ export function createProgress(
       if (ms - shownMs < (console.isTerminal ? REDRAW_MS : LINE_MS)) return;
       shownMs = ms;
       const text = describe(label, state, ms - startMs);
-      console.stderr(console.isTerminal ? `\r${text}\u001B[K` : `${text}\n`);
+      console.stderr(console.isTerminal ? `\r${fitColumns(text, console)}\u001B[K` : `${text}\n`);
     },
     end: () => {
       if (console.isTerminal) console.stderr("\r\u001B[K");
@@ -67,10 +68,11 @@ export function formatCount(value: number): string {
 }
 
 export function formatSeconds(seconds: number): string {
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 

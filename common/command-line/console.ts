@@ -4,6 +4,8 @@ export interface Console {
   stderr(text: string): void;
   /** Whether stderr shows a live bar. */
   readonly isTerminal: boolean;
+  /** Of the terminal, now: lines that are drawn over again must neither wrap nor scroll. Absent: nobody knows. */
+  size?(): { readonly columns: number; readonly rows: number };
 }
 
 /** A result: text for people, or one JSON document when asked for. */

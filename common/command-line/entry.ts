@@ -33,5 +33,7 @@ function processConsole(): Console {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     isTerminal: process.stderr.isTTY,
+    // A terminal that does not know its size says 0.
+    size: () => ({ columns: process.stderr.columns || Infinity, rows: process.stderr.rows || Infinity }),
   };
 }

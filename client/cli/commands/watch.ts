@@ -19,8 +19,9 @@ const LINE_MS = 10_000;
 export const watch: CommandSpec = {
   name: "watch",
   about:
-    "Show bars of a job, or of all, and of the workers, until they have ended; one line every 10 s without a terminal.",
-  argument: { name: "job", about: "id of a job, or its beginning (default: all)", optional: true },
+    "Show bars of a job, or of all that have not ended, and of the workers, until they have; one line every 10 s " +
+    "without a terminal.",
+  argument: { name: "job", about: "id of a job, or its beginning (default: all that have not ended)", optional: true },
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client watch", "pe-client watch 3f2a9c"],
   run: async (given, console) =>
@@ -30,7 +31,8 @@ export const watch: CommandSpec = {
       const signals = stopOnSignals(console, "no longer watching; the jobs go on");
       try {
         const jobs = await follow(client, id, console, signals.signal);
-        const text = jobs.length === 0 ? "no jobs" : table(JOB_HEAD, jobs.map(jobRow));
+        const none = "nothing goes on; pe-client status lists the jobs that have ended";
+        const text = jobs.length === 0 ? none : table(JOB_HEAD, jobs.map(jobRow));
         printResult(console, given.flag("json"), jobs, text);
         if (signals.signal.aborted) return EXIT.interrupted;
         return jobs.every((job) => stateOf(job) === "finished") ? EXIT.ok : EXIT.dataError;
@@ -40,7 +42,7 @@ export const watch: CommandSpec = {
     }),
 };
 
-/** Shows the jobs until they have ended. @returns Their last state. */
+/** Shows the job, or those that have not ended and those that come, until they have. @returns Their last state. */
 async function follow(
   client: Client,
   id: string | undefined,
@@ -49,11 +51,14 @@ async function follow(
 ): Promise<readonly JobStatus[]> {
   const screen = createScreen(console);
   const first = new Map<string, Seen>();
+  /** Ended before anybody watched. */
+  let old: ReadonlySet<string> | undefined;
   let toldMs = performance.now();
   for (;;) {
     const all = await client.status();
     const nowMs = performance.now();
-    const jobs = all.jobs.filter((job) => id === undefined || job.id === id);
+    old ??= new Set(all.jobs.filter(hasEnded).map((job) => job.id));
+    const jobs = all.jobs.filter((job) => (id === undefined ? !old!.has(job.id) || !hasEnded(job) : job.id === id));
     for (const job of jobs) if (!first.has(job.id)) first.set(job.id, { ended: endedOf(job.counts), ms: nowMs });
     const isOver = signal.aborted || jobs.every(hasEnded);
     const lines = jobs.map((job) => jobLine(job, rateOf(job, first.get(job.id)!, nowMs)));
