@@ -33,7 +33,9 @@ describe("a task", () => {
     for (const end of ends)
       if (end.index !== POISON) expect(end).toEqual({ index: end.index, status: "finished", result: end.index });
     const poison = ends[POISON];
-    expect(poison).toMatchObject({ status: "erred", error: { code: "PE_TASK_POISON" }, attempts: 3 });
+    expect(poison).toMatchObject({ status: "erred", error: { code: "PE_TASK_POISON" } });
+    // A hand-out that was given back before it began is an attempt too, but no death.
+    expect((poison as { attempts: number }).attempts).toBeGreaterThanOrEqual(3);
     const { message } = (poison as { error: { message: string } }).error;
     expect(message).toMatch(/ended 3 workers or threads, alone in the last 2: worker "[ab]" was gone/);
     const outcome = await command.outcome;
