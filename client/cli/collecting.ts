@@ -51,7 +51,7 @@ export async function collectHere(
     },
   };
   try {
-    if (maps.record.results.length > 0)
+    if (wantsResultFiles(maps, given))
       return tellResults(await collectResults(cluster, maps, collecting), given, console);
     const { report, missing } = await collectMaps(cluster, maps, { ...collecting, output: given.needed("output") });
     return await tellMaps(report, missing, given, console);
@@ -59,6 +59,11 @@ export async function collectHere(
     progress.end();
     signals.release();
   }
+}
+
+/** Result files are what the job was submitted for; who names an output for maps gets maps. */
+function wantsResultFiles({ record }: MapsOnCluster, given: Given): boolean {
+  return record.results.length > 0 && (!given.has("output") || given.text("part-format") === "text");
 }
 
 /** Writes the report beside the maps and prints it. */

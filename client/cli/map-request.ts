@@ -6,7 +6,11 @@ import { parseDelays, parseInterval, parseMeasures, parseOrders } from "./quanti
 /** Those without which there is no request, and the others. */
 export function requestOptions(required: boolean): OptionSpec[] {
   return [
-    { flags: "--input PATH", about: "folder of shards, glob, one HDF5 file, or text with a number a line", required },
+    {
+      flags: "--input PATH",
+      about: "folder of shards, glob, one HDF5 file, text with a number a line; or s3://bucket/prefix",
+      required,
+    },
     { flags: "--orders LIST", about: "samples per window, 2 to 9, such as 3-7", required },
     {
       flags: "--delays LIST",

@@ -1,6 +1,8 @@
 /** A plan before it is carried out: for people, and as a record. */
 import { counted } from "../../common/counted.ts";
 import { formatList, formatRanges } from "../../common/ranges.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { readRequests } from "../../data/objects/reading-large.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import { inputName } from "../maps/map-report.ts";
 import { formatCount, formatSeconds } from "./progress.ts";
@@ -27,6 +29,7 @@ export function planRecord({
     windows: windowsOf(seriesEstimate, common),
     shards: formatRanges(shards),
     tasks: taskCount,
+    ...(isS3Url(source.root) && { requests: requestsOf(manifest) }),
     threadMs: Math.round(costEstimateMs),
     warnings,
     unreadable,
@@ -46,10 +49,35 @@ export function planText(job: PeJob): string {
     `series   ${seriesEstimate} of ${length} samples${isWhole ? "" : `, shards ${formatRanges(shards)}`}`,
     `maps     ${maps}: ${measures.join(", ")} at orders ${formatList(orders)}, delays ${formatList(delays)}`,
     `work     ${work}, about ${formatSeconds(Math.max(0.1, costEstimateMs / 1000))} of one core, then ${counted(maps, "map")} to write`,
+    ...(isS3Url(source.root) ? [requestsText(manifest)] : []),
     ...warnings.map((warning) => `warning  ${warning}`),
     ...unreadable.map(({ message }) => `problem  ${message}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** What the job asks of an object store: shards are read once by every worker that computes from them. */
+interface Requests {
+  readonly list: number;
+  readonly read: number;
+  readonly bytesRead: number;
+}
+
+/** Keys in one answer to a listing. */
+const LISTED_KEYS_MAX = 1000;
+
+function requestsOf({ source: { files }, tasks }: PeJob["manifest"]): Requests {
+  const bytes = [...new Set(tasks.map(([ordinal]) => ordinal))].map((ordinal) => files[ordinal]!.bytes);
+  return {
+    list: Math.ceil(files.length / LISTED_KEYS_MAX),
+    read: bytes.reduce((sum, length) => sum + readRequests(length), 0),
+    bytesRead: bytes.reduce((sum, length) => sum + length, 0),
+  };
+}
+
+function requestsText(manifest: PeJob["manifest"]): string {
+  const { list, read, bytesRead } = requestsOf(manifest);
+  return `requests ${list} to list, ${read} to read ${formatBytes(bytesRead)}: once for each worker that computes from a shard`;
 }
 
 function totalBytes({ source: { files } }: PeJob["manifest"]): number {

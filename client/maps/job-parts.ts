@@ -3,6 +3,7 @@
  * copied into a folder here while the job still computes.
  */
 import { PeError } from "../../common/errors.ts";
+import { inLanes } from "../../common/lanes.ts";
 import { readPart, readPartSlice, writePart } from "../../data/part-folder.ts";
 import type { PartStore } from "../../data/part-store.ts";
 import type { PartReader } from "../../tasks/pe/reduce.ts";
@@ -63,9 +64,9 @@ export function partsCopied(store: PartStore, folder: string): JobParts {
 }
 
 async function missingOf(names: Iterable<string>, isThere: (name: string) => Promise<boolean>): Promise<string[]> {
-  const missing: string[] = [];
-  for (const name of names) if (!(await isThere(name))) missing.push(name);
-  return missing;
+  const all = [...names];
+  const found = await inLanes(all, COPIES_MAX, isThere);
+  return all.filter((_, place) => !found[place]);
 }
 
 /** A part that the reduction needs is gone or altered: its task must be computed again. */

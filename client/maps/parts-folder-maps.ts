@@ -1,5 +1,6 @@
-/** Maps from a folder of parts, without any scheduler. */
+/** Maps from a folder of parts, here or on S3, without any scheduler. */
 import { PeError } from "../../common/errors.ts";
+import { inLanes } from "../../common/lanes.ts";
 import type { MapSource } from "../../data/maps.ts";
 import { decodePart } from "../../tasks/pe/part.ts";
 import type { PartReader } from "../../tasks/pe/reduce.ts";
@@ -12,6 +13,8 @@ import { describeMissing } from "./missing-cells.ts";
 import { intoOutput } from "./maps-output.ts";
 import { checkOutput } from "./output-check.ts";
 import { openPartsFolder } from "./parts-folder.ts";
+
+const READS_AT_ONCE = 8;
 
 export interface FolderReduction {
   readonly output: string;
@@ -44,7 +47,7 @@ export async function reduceFolder(
     const computed = {
       job,
       ends: found,
-      summaries: await Promise.all(found.map(async (end) => await summaryOf(parts, end as { part: string }))),
+      summaries: await inLanes(found, READS_AT_ONCE, async (end) => await summaryOf(parts, end as { part: string })),
       seriesNow: 0,
       finishedBefore: tasks.length,
       threads: 0,

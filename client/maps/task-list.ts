@@ -11,7 +11,7 @@ import { isS3Url } from "../../data/objects/address.ts";
 import { placeOf } from "../../data/objects/by-address.ts";
 import { fixedPlace, folderOf, placeIn } from "../../data/result-place.ts";
 import { resultFileName, type TaskLine } from "../../data/result-text.ts";
-import { planPe } from "../../tasks/pe/plan.ts";
+import { planPe, type PeJob } from "../../tasks/pe/plan.ts";
 import type { JobRecord, WantedResult } from "./job-record.ts";
 
 /** @throws {PeError} `PE_INPUT_EMPTY` when a file of the list is not there, `PE_PARAMETER` when two lines write one file. */
@@ -102,24 +102,54 @@ function usable(path: string): string {
   return fixedPlace(path);
 }
 
+/** Where results go: those of each pair of order and delay to a folder of their own below `output` when there are several. */
+interface ResultFolders {
+  readonly orders: readonly number[];
+  readonly delays: readonly number[];
+  readonly output: string;
+}
+
+/** Lines for every pair of order and delay and every file of an input, as the original system printed them. */
+export function taskLines({ files }: Input, folders: ResultFolders): TaskLine[] {
+  return pairsOf(folders).flatMap(({ order, delay, folder }) =>
+    files.map(({ name, path }) => ({ order, delay, infile: path, outfile: placeIn(folder, resultFileName(name)) })),
+  );
+}
+
 /**
- * Lines for every pair of order and delay and every file of an input, as the original system printed them. Each pair's
- * results go to a folder of its own below `output` when there are several.
+ * The result files of a job in the original's layout: `<output>/<shard>-pe.txt`.
+ *
+ * @throws {PeError} `PE_PARAMETER` when the job does not compute entropies, or two of its shards have one name.
  */
-export function taskLines(
-  input: Input,
-  { orders, delays, output }: { orders: readonly number[]; delays: readonly number[]; output: string },
-): TaskLine[] {
+export function wantedResults({ manifest }: PeJob, output: string): WantedResult[] {
+  const { source, common } = manifest;
+  if (!common.measures.includes("pe"))
+    throw new PeError("PE_PARAMETER", "Cannot write result files without --measures pe: their lines are x,y,pe");
+  const ordinals = distinct(manifest.tasks.map(([ordinal]) => ordinal));
+  const names = new Map<string, string>();
+  for (const { name } of ordinals.map((ordinal) => source.files[ordinal]!)) {
+    const other = names.get(resultFileName(name));
+    if (other !== undefined)
+      throw new PeError(
+        "PE_PARAMETER",
+        `Cannot write result files: "${other}" and "${name}" would have one; submit the folders one by one`,
+      );
+    names.set(resultFileName(name), name);
+  }
+  return pairsOf({ orders: common.orders, delays: common.delays, output }).flatMap(({ order, delay, folder }) =>
+    ordinals.map((ordinal) => {
+      const outfile = placeIn(folder, resultFileName(source.files[ordinal]!.name));
+      return { outfile, ordinal, order, delay };
+    }),
+  );
+}
+
+function pairsOf({ orders, delays, output }: ResultFolders): { order: number; delay: number; folder: string }[] {
   const isOne = orders.length * delays.length === 1;
   return orders.flatMap((order) =>
-    delays.flatMap((delay) => {
-      const folder = isOne ? output : placeIn(output, `m${two(order)}t${two(delay)}`);
-      return input.files.map(({ name, path }) => ({
-        order,
-        delay,
-        infile: path,
-        outfile: placeIn(fixedPlace(folder), resultFileName(name)),
-      }));
+    delays.map((delay) => {
+      const folder = fixedPlace(isOne ? output : placeIn(output, `m${two(order)}t${two(delay)}`));
+      return { order, delay, folder };
     }),
   );
 }

@@ -9,6 +9,11 @@ export const LARGE_BYTES = 32 * 2 ** 20;
 const PIECE_BYTES = 16 * 2 ** 20;
 const AT_ONCE = 4;
 
+/** Requests that reading a whole object takes when all goes well. */
+export function readRequests(objectBytes: number): number {
+  return objectBytes <= LARGE_BYTES ? 1 : 1 + Math.ceil(objectBytes / PIECE_BYTES);
+}
+
 /** @throws {PeError} see `ObjectStore.read`. */
 export async function readLarge(source: Source, task: Persistence, options: ReadOptions): Promise<ObjectContent> {
   const { where } = task;

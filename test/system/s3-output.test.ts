@@ -7,6 +7,7 @@ import { readMaps } from "../../data/maps.ts";
 import { readObjectAt, writeObjectAt } from "../../data/objects/by-address.ts";
 import { openObjectStore } from "../../data/objects/open.ts";
 import { expectError, HOOK_MS, runClient, runWell } from "../support/client.ts";
+import { startCluster } from "../support/cluster-processes.ts";
 import { fileFolder } from "../support/folders.ts";
 import { copyGoldenShards, GOLDEN_SHARDS, goldenPath } from "../support/golden.ts";
 import { compareMaps } from "../support/maps-files.ts";
@@ -201,4 +202,63 @@ function suite(): void {
       `6\t2\t${SHARDS}/${GOLDEN_SHARDS[0]}\t${place}/r/${GOLDEN_SHARDS[0]}-pe.txt`,
     );
   });
+
+  test("run --dry-run counts the requests and bytes of an input on S3", async () => {
+    const args = [
+      "run",
+      "--input",
+      SHARDS,
+      "--output",
+      `${place}/m.hdf5`,
+      "--orders",
+      "3",
+      "--delays",
+      "1",
+      "--dry-run",
+    ];
+    const { stdout } = await runWell([...args, "--shards", "0:2", "--json"]);
+    const bytes = await Promise.all(
+      GOLDEN_SHARDS.slice(0, 2).map(async (name) => (await readFile(goldenPath(name))).length),
+    );
+    expect(JSON.parse(stdout)).toMatchObject({ requests: { list: 1, read: 2, bytesRead: bytes[0]! + bytes[1]! } });
+    expect((await runWell(args)).stdout).toContain(`requests 1 to list, ${GOLDEN_SHARDS.length} to read`);
+    expect(await names(place)).toEqual([]);
+  });
+
+  test("submit writes maps, packed parts and result files to S3, and reduce reads both", async () => {
+    const cluster = await startCluster();
+    await cluster.startWorker("one");
+    const request = ["--input", SHARDS, "--orders", "3-5", "--delays", "1-3"];
+    const [maps, parts, results] = [`${place}/maps.hdf5`, `${place}/parts`, `${place}/results`];
+    await cluster.runWell("submit", ...request, "--output", maps, "--parts", parts);
+    expect(await compareMaps(maps, fromDisk)).toEqual([]);
+    const reduced = `${place}/reduced.hdf5`;
+    await runWell(["reduce", parts, "--output", reduced]);
+    expect(await compareMaps(reduced, maps)).toEqual([]);
+
+    const text = await cluster.runWell("submit", ...request, "--part-format", "text", "--output", results);
+    expect(text.stdout).toContain(`${GOLDEN_SHARDS.length * 9} result files of 20 series`);
+    expect(await names(results)).toContain(`m05t03/${GOLDEN_SHARDS[0]}-pe.txt`);
+    const fromText = `${place}/from text.hdf5`;
+    await runWell(["reduce", `${results}/m05t03`, "--order", "5", "--delay", "3", "--output", fromText]);
+    expect((await readValues(fromText)).get("m005t003")).toEqual((await readValues(fromDisk)).get("m005t003"));
+
+    const list = join(cluster.folder, "tasks.txt");
+    const one = ["tasks", "--input", SHARDS, "--orders", "4", "--delays", "2", "--output", `${place}/listed`];
+    await writeFile(list, (await runWell(one)).stdout);
+    await cluster.runWell("submit", "--task-file", list);
+    const name = `${GOLDEN_SHARDS[1]}-pe.txt`;
+    expect((await readObjectAt(`${place}/listed/${name}`))!.bytes).toEqual(
+      (await readObjectAt(`${results}/m04t02/${name}`))!.bytes,
+    );
+  });
+}
+
+async function readValues(path: string): Promise<Map<string, Float64Array>> {
+  const maps = await readMaps(path);
+  try {
+    return new Map(maps.maps.map(({ name }) => [name, maps.values(name)]));
+  } finally {
+    maps.close();
+  }
 }

@@ -17,7 +17,7 @@ export const attach: CommandSpec = withS3Options({
   about: "Wait for a job and make its maps, or the result files of its task list, on this machine.",
   argument: { name: "job", about: "id of the job, or its beginning" },
   options: [
-    { flags: "--output FILE", about: "maps file to make or to merge into (default: only wait)" },
+    { flags: "--output FILE", about: "maps file to make or to merge into, or s3://bucket/key (default: only wait)" },
     ...COLLECT_OPTIONS,
     ...CLUSTER_OPTIONS,
     JSON_OPTION,

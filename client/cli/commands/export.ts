@@ -15,7 +15,7 @@ type Format = (typeof FORMATS)[number];
 export const exportMap: CommandSpec = withS3Options({
   name: "export",
   about: "Write one map as text (lines x,y,value of the cells that have a value), CSV with a head, or JSON.",
-  argument: { name: "maps", about: "a maps file" },
+  argument: { name: "maps", about: "a maps file, or s3://bucket/key" },
   options: [
     { flags: "--map NAME", about: "the map, such as m005t001", required: true },
     { flags: "--format FORMAT", about: FORMATS.join(", "), default: "text" },

@@ -23,7 +23,7 @@ interface Finding {
 export const inspect: CommandSpec = withS3Options({
   name: "inspect",
   about: "List what is in a maps file, a shard, a text series, or a folder of shards.",
-  argument: { name: "path", about: "a file, folder or glob" },
+  argument: { name: "path", about: "a file, folder or glob, or s3://bucket/prefix" },
   options: [JSON_OPTION],
   examples: ["pe-client inspect maps.hdf5", "pe-client inspect shards"],
   run: async (given, console) => {

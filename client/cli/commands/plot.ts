@@ -24,7 +24,7 @@ export const FIGURE_OPTIONS: readonly OptionSpec[] = [
 export const plot: CommandSpec = withS3Options({
   name: "plot",
   about: "Draw a map, a sheet of all maps, or the delay scan of one cell, as SVG or PNG.",
-  argument: { name: "maps", about: "a maps file" },
+  argument: { name: "maps", about: "a maps file, or s3://bucket/key" },
   options: [
     { flags: "--output FILE", about: "picture to write: .svg or .png", required: true },
     { flags: "--map NAME", about: "draw this map, such as m005t001 (default: a sheet of all)" },

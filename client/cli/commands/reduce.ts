@@ -5,6 +5,7 @@ import { counted } from "../../../common/counted.ts";
 import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";
 import { isPattern } from "../../../data/glob.ts";
+import { isS3Url } from "../../../data/objects/address.ts";
 import { findMaps } from "../../maps/maps-on-cluster.ts";
 import { reduceFolder } from "../../maps/parts-folder-maps.ts";
 import { jobsOfFolder } from "../../maps/parts-folder.ts";
@@ -23,10 +24,11 @@ export const reduce: CommandSpec = withS3Options({
     "Cells that are missing are named and no maps are made, unless --partial.",
   argument: {
     name: "what",
-    about: "id of a job (or its beginning), a folder of parts, or a folder or glob of result files",
+    about:
+      "id of a job (or its beginning), a folder of parts, or a folder or glob of result files; or s3://bucket/prefix",
   },
   options: [
-    { flags: "--output FILE", about: "maps file to make or to merge into", required: true },
+    { flags: "--output FILE", about: "maps file to make or to merge into, or s3://bucket/key", required: true },
     { flags: "--order N", about: "of result files: their order" },
     { flags: "--delay N", about: "of result files: their delay" },
     { flags: "--grid CELLS", about: "of result files: the grid, such as 251x351 (default: as far as they reach)" },
@@ -42,7 +44,7 @@ export const reduce: CommandSpec = withS3Options({
   run: async (given, console) => {
     const what = given.needed("what");
     const startMs = performance.now();
-    if ((await stat(what).catch(() => undefined)) === undefined && !isPattern(what))
+    if (!(await isPlace(what)))
       return await withCluster(given, async (cluster) => {
         const maps = await findMaps(cluster, await findJobId(cluster.client, what));
         return await collectHere(cluster, maps, { startMs, planMs: 0, now: true }, given, console);
@@ -58,6 +60,11 @@ export const reduce: CommandSpec = withS3Options({
     return await tellMaps(report, missing, given, console);
   },
 });
+
+/** Whether it is a folder, a file, a pattern or a prefix of S3, and not a job. */
+async function isPlace(what: string): Promise<boolean> {
+  return isS3Url(what) || isPattern(what) || (await stat(what).catch(() => undefined)) !== undefined;
+}
 
 async function reduceResults(path: string, given: Given, console: Console): Promise<number> {
   const [order, delay] = [

@@ -24,12 +24,12 @@ export const run: CommandSpec = withS3Options({
     "Compute permutation entropy maps of a folder of shards (or a glob, one HDF5 file, one text series). " +
     "Interrupted, the same command goes on where it stopped.",
   options: [
-    { flags: "--output FILE", about: "maps file to make or to merge into", required: true },
+    { flags: "--output FILE", about: "maps file to make or to merge into, or s3://bucket/key", required: true },
     ...requestOptions(true),
     { flags: "--threads N", about: "threads that compute (default: one per core)" },
-    { flags: "--plot DIR", about: "draw every map as PNG into this folder" },
+    { flags: "--plot DIR", about: "draw every map as PNG into this folder, or under s3://bucket/prefix" },
     { flags: "--replace", about: "replace maps of another input under the same names instead of refusing" },
-    { flags: "--dry-run", about: "show the plan and stop" },
+    { flags: "--dry-run", about: "show the plan, with the requests to S3, and stop" },
     JSON_OPTION,
   ],
   examples: [

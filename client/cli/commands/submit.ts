@@ -12,11 +12,11 @@ import { planPe } from "../../../tasks/pe/plan.ts";
 import type { JobRecord } from "../../maps/job-record.ts";
 import { submitMaps, type MapsOnCluster } from "../../maps/maps-on-cluster.ts";
 import { checkOutput } from "../../maps/output-check.ts";
-import { planTaskList } from "../../maps/task-list.ts";
+import { planTaskList, wantedResults } from "../../maps/task-list.ts";
 import { CLUSTER_OPTIONS, withCluster } from "../cluster.ts";
 import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
 import { readRequest, requestOptions } from "../map-request.ts";
-import { planText } from "../plan-text.ts";
+import { planRecord, planText } from "../plan-text.ts";
 import { parseSigned, parseWhole } from "../quantities.ts";
 import { withS3Options } from "../s3-options.ts";
 
@@ -30,7 +30,15 @@ export const submit: CommandSpec = withS3Options({
     "Ctrl-C ends the waiting only. The same command again joins the job.",
   options: [
     ...requestOptions(false),
-    { flags: "--output FILE", about: "maps file to make or to merge into, on this machine" },
+    {
+      flags: "--output FILE",
+      about: "maps file to make or to merge into, on this machine or s3://bucket/key; with --part-format text a folder",
+    },
+    {
+      flags: "--part-format FORMAT",
+      about: "packed: maps; text: a file <output>/<shard>-pe.txt of lines x,y,pe for each shard, order and delay",
+      default: "packed",
+    },
     { flags: "--task-file FILE", about: "lines order TAB delay TAB infile TAB outfile instead: writes result files" },
     { flags: "--detach", about: "do not wait; pe-client attach makes the maps later" },
     { flags: "--wait", about: "wait (this is the default)" },
@@ -42,6 +50,7 @@ export const submit: CommandSpec = withS3Options({
         "where results go until the maps are made: a folder that all workers see, or s3://bucket/prefix " +
         "(default: the scheduler's own store)",
     },
+    { flags: "--dry-run", about: "show the plan, with the requests to S3, and stop; no scheduler is asked" },
     ...COLLECT_OPTIONS,
     ...CLUSTER_OPTIONS,
     JSON_OPTION,
@@ -49,6 +58,7 @@ export const submit: CommandSpec = withS3Options({
   examples: [
     "pe-client submit --input shards --output maps.hdf5 --orders 3-7 --delays 1-10,22-24,90 --shards 0:100",
     "pe-client submit --task-file tasks-m06t02.txt --detach",
+    "pe-client submit --input s3://lasers/shards --orders 6 --delays 2 --part-format text --output s3://lasers/results",
   ],
   run: submitCommand,
 });
@@ -61,8 +71,12 @@ async function submitCommand(given: Given, console: Console): Promise<number> {
   const record = await plan(given);
   const output = given.text("output");
   // Found out before hours of work, not after.
-  if (output !== undefined) await checkOutput(output, record.job.manifest, given.flag("replace"));
+  if (output !== undefined && !writesText(given)) await checkOutput(output, record.job.manifest, given.flag("replace"));
   const planMs = performance.now() - startMs;
+  if (given.flag("dry-run")) {
+    printResult(console, given.flag("json"), planRecord(record.job), planText(record.job));
+    return EXIT.ok;
+  }
   console.stderr(planText(record.job));
   return await withCluster(given, async (cluster) => {
     const parts = given.text("parts");
@@ -90,13 +104,25 @@ function checkOptions(given: Given): void {
       throw refuse(`--task-file with --${also[0]}: its lines say what is computed and where it goes`);
     return;
   }
-  const missing = [...wanted, ...(given.flag("detach") ? [] : ["output"])].filter((name) => !given.has(name));
+  const needsOutput = writesText(given) || !given.flag("detach");
+  const missing = [...wanted, ...(needsOutput ? ["output"] : [])].filter((name) => !given.has(name));
   if (missing.length > 0) throw refuse(`without ${missing.map((name) => `--${name}`).join(", ")}`);
+}
+
+/** @throws {PeError} `PE_PARAMETER` */
+function writesText(given: Given): boolean {
+  const format = given.needed("part-format");
+  if (format !== "packed" && format !== "text")
+    throw new PeError("PE_PARAMETER", `Cannot read --part-format ${format}: expected packed or text`);
+  return format === "text";
 }
 
 async function plan(given: Given): Promise<JobRecord> {
   const list = given.text("task-file");
-  if (list === undefined) return { job: await planPe(readRequest(given)), results: [] };
+  if (list === undefined) {
+    const job = await planPe(readRequest(given));
+    return { job, results: writesText(given) ? wantedResults(job, given.needed("output")) : [] };
+  }
   const text = await readFile(list, "utf8").catch((error: unknown) => {
     throw asPeError(error, "PE_INPUT_EMPTY", `Cannot read task list "${list}"`);
   });

@@ -14,12 +14,13 @@ export const tasks: CommandSpec = withS3Options({
     "Print a task list: a line order TAB delay TAB infile TAB outfile for each shard, as pe-client submit --task-file " +
     "and the original system take it.",
   options: [
-    { flags: "--input PATH", about: "folder of shards, glob or one file", required: true },
+    { flags: "--input PATH", about: "folder of shards, glob, one file, or s3://bucket/prefix", required: true },
     { flags: "--orders LIST", about: "such as 6 or 3-7", required: true },
     { flags: "--delays LIST", about: "such as 2 or 1-10,90; times with --interval", required: true },
     {
       flags: "--output DIR",
-      about: "folder of the result files; a folder below it for each order and delay if there are several",
+      about:
+        "folder or s3://bucket/prefix of the result files; a folder below it for each order and delay if there are several",
       required: true,
     },
     { flags: "--interval TIME", about: "time from one sample to the next, such as 50ps" },
