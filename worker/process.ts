@@ -29,6 +29,8 @@ let isLeaving = false;
 
 process.on("message", leave);
 process.on("disconnect", leave);
+// Whoever was gone before this process listened is not told of again.
+if (process.send !== undefined && !process.connected) leave();
 
 /** The only message is to drain. */
 function leave(): void {

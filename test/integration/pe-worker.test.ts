@@ -72,6 +72,14 @@ describe("pe-worker", () => {
     expect(readdirSync(worker.scratch)).toEqual([]);
   });
 
+  test("leaves when its supervisor is killed before it has begun", async () => {
+    const worker = await runPeWorker("ws://127.0.0.1:9");
+    await eventually(() => worker.processes().length === 1);
+    worker.child.kill("SIGKILL");
+    await eventually(() => worker.processes().length === 0);
+    expect(readdirSync(worker.scratch)).toEqual([]);
+  });
+
   test("is replaced when its memory is full, and the rest of the work is done", async () => {
     const cluster = await WorkerCluster.start();
     const worker = await runPeWorker(await cluster.listen(), "--threads", "1", "--memory-limit", "400MiB");
