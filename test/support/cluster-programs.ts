@@ -63,6 +63,8 @@ export class Program {
 
   /** Kills it and all that it has started, at once, and waits until they are gone. */
   async kill(): Promise<void> {
+    // Frozen, it starts no other while its processes are counted.
+    if (this.isRunning) this.child.kill("SIGSTOP");
     const pids = this.isRunning ? [this.pid, ...this.descendants()] : this.descendants();
     for (const pid of pids) signalProcess(pid, "SIGKILL");
     await this.ended;

@@ -154,7 +154,11 @@ describe("a scheduler at work", () => {
     const open = { type: "open", id: "graph", kind: "k", version: "1", common: new Uint8Array(0), maxFails: 9 };
     const { job } = await raw.ask({ ...open, transient: false }, "opened");
     const cyclic = (...needs: Needs): object => ({
-      ...{ type: "append", job, from: 0, count: needs.length, options: OPTIONS },
+      type: "append",
+      job,
+      from: 0,
+      count: needs.length,
+      options: OPTIONS,
       needs: needsOf(...needs),
     });
     for (const graph of [cyclic([[job, 0]]), cyclic([[job, 1]], [[job, 0]]), cyclic([], [[job, 2]], [[job, 1]])])
