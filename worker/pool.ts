@@ -21,7 +21,7 @@ const CONTENT_CACHE_BYTES_MAX = 256 * 2 ** 20;
 const LAST_WORDS_MS = 1000;
 
 /** A quick task's end that no message told is seen after so long, when the thread is busy with a longer one. */
-const LOOK_EVERY_MS = 5;
+const LOOK_EVERY_MS = 20;
 
 /** A thread that dies before it begins a task is nobody's fault, once. */
 const STARTS_MAX = 2;

@@ -13,8 +13,11 @@ import { ThreadJobs, type ThreadJob } from "./thread-job.ts";
 
 /** A larger result has to be a part. */
 const RESULT_BYTES_MAX = 64 * 1024;
-/** Whoever looks at the board is told of news at most so often; what ends the frame is told by its end. */
-const LOOK_EVERY_MS = 1;
+/**
+ * Whoever looks at the board is told of news at most so often; what ends the frame is told by its end. Each report costs
+ * all processes a wake-up, so tasks of a millisecond share one.
+ */
+const LOOK_EVERY_MS = 5;
 
 const jobs = new ThreadJobs(workerData as ThreadData);
 

@@ -14,7 +14,7 @@ export const RECOVERY_GRACE_MS = 3000;
 export const TRANSIENT_GRACE_MS = 60_000;
 
 /** Estimated work that a worker holds per slot: enough that a slot never waits for a message. */
-export const CREDIT_US = 20_000;
+export const CREDIT_US = 50_000;
 /** Tasks per slot that a worker holds whatever they take: one runs, one waits. */
 export const HELD_PER_SLOT_MIN = 2;
 export const HELD_PER_SLOT_MAX = 2048;
@@ -23,8 +23,8 @@ export const ASSIGN_TASKS_MAX = 1000;
 export const ASSIGN_BYTES_MAX = 256 * 1024;
 
 /** What a slot has begun at most: the worker's frame. Of what a dead worker held, only that is suspected. */
-export const BEGUN_US = 10_000;
-export const BEGUN_TASKS_MAX = 256;
+export const BEGUN_US = 20_000;
+export const BEGUN_TASKS_MAX = 512;
 /** After an error of its surroundings a worker rests, twice as long after each that follows. */
 export const REST_MS = 500;
 export const REST_MS_MAX = 16_000;

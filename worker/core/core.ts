@@ -115,10 +115,11 @@ const HANDLERS: Handlers = {
   },
   assign,
   stored: (state, { job, tasks, epochs, attempts }) => {
-    for (const [place, task] of tasks.entries()) {
-      const hand = state.hands.get(handKey(job, task));
+    for (let place = 0; place < tasks.length; place++) {
+      const key = handKey(job, tasks[place]!);
+      const hand = state.hands.get(key);
       if (hand?.epoch !== epochs[place] || hand?.attempt !== attempts[place]) continue;
-      if (hand!.state.name === "done" || hand!.state.name === "failed") state.hands.delete(handKey(job, task));
+      if (hand!.state.name === "done" || hand!.state.name === "failed") state.hands.delete(key);
     }
   },
   retract: (state, { count }) => returnLine(state, count),
@@ -145,7 +146,8 @@ function assign(
   const job = state.jobs.get(number);
   assert(job !== undefined, () => `a hand-out of job ${number} came before the job`);
   const late: HandOut[] = [];
-  for (const [place, task] of tasks.entries()) {
+  for (let place = 0; place < tasks.length; place++) {
+    const task = tasks[place]!;
     const key = handKey(number, task);
     const inputs = state.inputs.get(key);
     const attempt = attempts[place]!;
@@ -156,7 +158,8 @@ function assign(
       epoch: state.epoch,
       attempt,
       timeoutMs,
-      parameters: parameters.slice(place === 0 ? 0 : ends[place - 1], ends[place]),
+      // A view: the message lives as long as the last of its hand-outs, and copies cost more than that.
+      parameters: parameters.subarray(place === 0 ? 0 : ends[place - 1], ends[place]),
       inputs: inputs?.attempt === attempt ? inputs.values : [],
       state: { name: "line" },
     };

@@ -1,8 +1,11 @@
 /** Limits and times of the worker's core. Times are milliseconds of the shell's monotonic clock. */
 
-/** Estimated work of one frame: hand-over to a thread costs some 50 us, and a frame is what a dead thread may lose. */
-export const FRAME_TARGET_US = 10_000;
-export const FRAME_TASKS_MAX = 256;
+/**
+ * Estimated work of one frame, as the scheduler's BEGUN_US: hand-over to a thread costs some 100 us, more on a busy machine,
+ * and a frame is what a dead thread may lose.
+ */
+export const FRAME_TARGET_US = 20_000;
+export const FRAME_TASKS_MAX = 512;
 /** A task that nobody wants any more may go on for so long before its thread is ended. */
 export const DROP_GRACE_MS = 1000;
 /** A scheduler that says nothing for so long is gone, or the network is: heartbeats are answered. */

@@ -57,12 +57,12 @@ describe("assign", () => {
     expect(worker.hands).toEqual({ 1: "frame", 2: "frame", 3: "line" });
   });
 
-  test("makes frames of ten milliseconds of short tasks", () => {
+  test("makes frames of twenty milliseconds of short tasks", () => {
     const worker = new WorkerUnderTest().connect();
     worker.assign([0]);
     worker.end(0, [0], [], 1, 500);
     worker.assign(Array.from({ length: 50 }, (_, task) => task + 1));
-    expect(worker.running.get(0)).toHaveLength(20);
+    expect(worker.running.get(0)).toHaveLength(40);
   });
 
   test("gives a task the inputs that came for this attempt, and none that came for another", () => {
