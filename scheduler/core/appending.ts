@@ -9,7 +9,7 @@ import type { JournalRecord } from "../../protocol/journal-records.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import { findJob, refuse } from "./answers.ts";
 import { linkNeeds } from "./graph.ts";
-import type { Batch, Job, Needs } from "./job.ts";
+import { fit, type Batch, type Job, type Needs } from "./job.ts";
 import { joinKnownKeys } from "./known-keys.ts";
 import { journal, toClient, type SchedulerState } from "./state.ts";
 import { failWhoseNeedsFailed, range, readyWhoseNeedsEnded } from "./transitions.ts";
@@ -175,13 +175,4 @@ function longest(ends: Uint32Array): number {
   for (let place = 0; place < ends.length; place++)
     most = Math.max(most, ends[place]! - (place === 0 ? 0 : ends[place - 1]!));
   return most;
-}
-
-/** Whether `ends` ascends over `count` entries up to `total`. */
-function fit(ends: Uint32Array, count: number, total: number): boolean {
-  return (
-    ends.length === count &&
-    ends.every((end, place) => end >= (place === 0 ? 0 : ends[place - 1]!)) &&
-    ends[count - 1] === total
-  );
 }

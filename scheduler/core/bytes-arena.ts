@@ -4,15 +4,17 @@ import { assert } from "../../common/assert.ts";
 const BLOCK_BYTES = 1 << 18;
 /** The first block is small, because most jobs are; each later one is twice the one before, up to `BLOCK_BYTES`. */
 const FIRST_BLOCK_BYTES = 256;
+/** To copy so few one by one costs less than a view of them. */
+const SMALL_BYTES = 96;
 
 export class BytesArena {
   readonly #blocks: Uint8Array[] = [];
   /** Next free place in the last block. */
   #offset = 0;
 
-  /** Place of a copy of `bytes`, for `get`: number of its block times `BLOCK_BYTES`, and where it is in it. */
-  put(bytes: Uint8Array): number {
-    const { byteLength } = bytes;
+  /** Place of a copy of `bytes[start:end]`, for `get`: number of its block times `BLOCK_BYTES`, and where it is in it. */
+  put(bytes: Uint8Array, start = 0, end = bytes.byteLength): number {
+    const byteLength = end - start;
     assert(byteLength <= BLOCK_BYTES, () => `${byteLength} bytes are too many for a block`);
     if (byteLength === 0) return 0;
     let block = this.#blocks.at(-1);
@@ -23,7 +25,8 @@ export class BytesArena {
       this.#offset = 0;
     }
     const place = (this.#blocks.length - 1) * BLOCK_BYTES + this.#offset;
-    block.set(bytes, this.#offset);
+    if (byteLength > SMALL_BYTES) block.set(bytes.subarray(start, end), this.#offset);
+    else for (let from = start, to = this.#offset; from < end; from++, to++) block[to] = bytes[from]!;
     this.#offset += byteLength;
     return place;
   }

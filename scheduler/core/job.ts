@@ -17,6 +17,15 @@ export interface Blobs {
   readonly values: Uint8Array;
 }
 
+/** Whether `ends` ascends over `count` entries up to `total`. */
+export function fit(ends: Uint32Array, count: number, total: number): boolean {
+  return (
+    ends.length === count &&
+    ends.every((end, place) => end >= (place === 0 ? 0 : ends[place - 1]!)) &&
+    ends[count - 1] === total
+  );
+}
+
 /** For each task of a batch the tasks whose results it needs: `jobs[k]`, `tasks[k]` for k up to `ends[i]`. */
 export interface Needs {
   readonly ends: Uint32Array;
@@ -67,6 +76,8 @@ export interface Job extends JobHead {
   /** Errors of erred tasks by index. */
   readonly errors: Map<number, TaskError>;
   readonly watchers: Map<number, { results: boolean }>;
+  /** What the last task that was reported took on average in its batch: the estimate for batches without a report. */
+  tookUs: number | undefined;
   sealed: boolean;
   /** When the last watcher left; only for transient jobs. */
   abandonedMs: number | undefined;
@@ -92,6 +103,7 @@ export function createJob(head: JobHead, nowMs: number): Job {
     keys: [],
     errors: new Map(),
     watchers: new Map(),
+    tookUs: undefined,
     sealed: false,
     abandonedMs: head.transient ? nowMs : undefined,
     because: undefined,
@@ -108,6 +120,11 @@ export function batchOf({ batches }: Job, task: number): Batch {
     else high = middle - 1;
   }
   return batches[low]!;
+}
+
+/** What a task of a batch will take, microseconds of a thread; undefined where nothing of its job was reported. */
+export function estimateOf({ tookUs, job }: Batch): number | undefined {
+  return tookUs ?? job.tookUs;
 }
 
 /** Name of a task as people read it. */

@@ -1,6 +1,6 @@
 /** Hand-outs: a task in processing has exactly one lease, at the worker that its table names. */
 import { assert } from "../../common/assert.ts";
-import { batchOf, type Batch, type Job } from "./job.ts";
+import { batchOf, estimateOf, type Batch, type Job } from "./job.ts";
 import { ATTEMPTS_MAX } from "./limits.ts";
 import { move, toWorker, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
@@ -38,7 +38,7 @@ function take(
   const { job } = batch;
   const key = leaseKey(job.job, task);
   assert(!worker.leases.has(key), () => `worker ${worker.name} has task ${task} twice`);
-  const estimateUs = batch.tookUs ?? 0;
+  const estimateUs = estimateOf(batch) ?? 0;
   worker.leases.set(key, { job, batch, task, epoch, attempt, estimateUs, renewedMs: state.nowMs });
   worker.outstandingUs += estimateUs;
   for (const { name, amount } of batch.options.resources)

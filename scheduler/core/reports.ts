@@ -1,7 +1,8 @@
 /** What workers say of hand-outs. A report counts only for the present one of its task; any other is dropped and counted. */
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
-import { keyOf, type Job } from "./job.ts";
+import type { Finished } from "./finished.ts";
+import { fit, keyOf, type Job } from "./job.ts";
 import { held, register } from "./joining.ts";
 import { HELD_BYTES_MAX, REST_MS, REST_MS_MAX, RESULT_BYTES_MAX } from "./limits.ts";
 import { balance } from "./balance.ts";
@@ -64,44 +65,81 @@ function heartbeat(
 }
 
 function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done">): void {
-  const { job: number, tasks, epochs, attempts, took, ends, results } = message;
+  const { job: number, tasks, epochs, attempts } = message;
+  if (!isWhole(message)) {
+    const reason = "said done with columns that do not fit each other";
+    return void state.out.push({ type: "close-worker", link: worker.link, reason });
+  }
   const job = state.jobs.get(number);
-  const finished: number[] = [];
+  const places: number[] = [];
   let isVolatile = true;
   for (let place = 0; place < tasks.length; place++) {
-    const task = tasks[place]!;
-    const result = results.subarray(place === 0 ? 0 : ends[place - 1], ends[place]);
-    const lease = leaseOf(worker, number, task, epochs[place]!, attempts[place]!);
+    const lease = leaseOf(worker, number, tasks[place]!, epochs[place]!, attempts[place]!);
     if (lease === undefined) {
       state.counters.droppedReports++;
-      isVolatile = false;
-      if (job !== undefined && task < job.table.rows) compareResults(state, job, task, result, worker);
-      continue;
-    }
-    endLease(state, worker, lease);
-    if (result.byteLength > RESULT_BYTES_MAX || isFull(state, result.byteLength)) {
-      isVolatile = false;
-      failForSize(state, lease, result.byteLength, worker);
-      continue;
-    }
-    lease.batch.tookUs = mean(lease.batch.tookUs, took[place]!);
-    finish(state, lease.job, task, result, worker.link);
-    finished.push(task);
-    isVolatile &&= lease.batch.options.volatile;
+      if (job !== undefined && tasks[place]! < job.table.rows) compareResults(state, job, message, place, worker);
+    } else if (endWithResult(state, worker, lease, message, place)) places.push(place);
+    isVolatile &&= lease?.batch.options.volatile === true && places.at(-1) === place;
   }
-  worker.finished += finished.length;
-  if (finished.length > 0) worker.rests = 0;
-  if (job !== undefined && finished.length > 0 && !isVolatile) journalFinished(state, job, finished);
+  worker.finished += places.length;
+  if (places.length > 0) worker.rests = 0;
+  const finished = places.length === tasks.length ? ownColumns(message) : chosenOf(message, places);
+  if (job !== undefined && places.length > 0 && !isVolatile)
+    journal(state, { type: "finished", job: number, ...finished });
   const settleAll = (): void => {
     toWorker(state, worker.link, { type: "stored", job: number, tasks, epochs, attempts });
     if (job === undefined) return;
-    for (const task of finished) settle(state, job, task);
+    for (const task of finished.tasks) settle(state, job, task);
     for (const [link, { results: wanted }] of job.watchers) tellFinished(state, link, job, finished, wanted);
     tellEnd(state, job);
   };
   // What is not journaled need not wait for the disk. A report that came too late waits: the one that counts may be lost yet.
   if (isVolatile) settleAll();
   else state.durability.after(settleAll);
+}
+
+/** Whether each task has its entry in every column, and its result in the bytes. */
+function isWhole({ tasks, epochs, attempts, took, ends, results }: Report<"done">): boolean {
+  const isSquare = [epochs, attempts, took].every(({ length }) => length === tasks.length);
+  return isSquare && fit(ends, tasks.length, results.byteLength);
+}
+
+/** The hand-out is over. @returns Whether the task has finished. */
+function endWithResult(
+  state: SchedulerState,
+  worker: WorkerRecord,
+  lease: Lease,
+  message: Report<"done">,
+  place: number,
+): boolean {
+  endLease(state, worker, lease);
+  const bytes = message.ends[place]! - startOf(message, place);
+  if (bytes > RESULT_BYTES_MAX || isFull(state, bytes)) {
+    failForSize(state, lease, bytes, worker);
+    return false;
+  }
+  lease.job.tookUs = lease.batch.tookUs = mean(lease.batch.tookUs, message.took[place]!);
+  finish(state, lease.job, message, place, worker.link);
+  return true;
+}
+
+function startOf({ ends }: Finished, place: number): number {
+  return place === 0 ? 0 : ends[place - 1]!;
+}
+
+/** A report that counts as a whole is kept and told as it came. */
+function ownColumns({ tasks, ends, results }: Report<"done">): Finished {
+  return { tasks, ends, results };
+}
+
+function chosenOf(report: Report<"done">, places: readonly number[]): Finished {
+  const ends = new Uint32Array(places.length);
+  let bytes = 0;
+  for (const [at, place] of places.entries()) ends[at] = bytes += report.ends[place]! - startOf(report, place);
+  const results = new Uint8Array(bytes);
+  for (const [at, place] of places.entries())
+    results.set(report.results.subarray(startOf(report, place), report.ends[place]), at === 0 ? 0 : ends[at - 1]);
+  return { tasks: Uint32Array.from(places, (place) => report.tasks[place]!), ends, results };
 }
 
 function failForSize(state: SchedulerState, { job, task }: Lease, bytes: number, worker: WorkerRecord): void {
@@ -126,21 +164,20 @@ function mean(before: number | undefined, took: number): number {
   return before === undefined ? took : before + MEAN_WEIGHT * (took - before);
 }
 
-function journalFinished(state: SchedulerState, job: Job, tasks: readonly number[]): void {
-  const ends = new Uint32Array(tasks.length);
-  let bytes = 0;
-  for (const [place, task] of tasks.entries()) ends[place] = bytes += job.table.result(task).byteLength;
-  const results = new Uint8Array(bytes);
-  for (const [place, task] of tasks.entries()) results.set(job.table.result(task), place === 0 ? 0 : ends[place - 1]);
-  journal(state, { type: "finished", job: job.job, tasks: Uint32Array.from(tasks), ends, results });
-}
-
 /** A second result of a finished task is ignored, but a different one is an alarm. */
-function compareResults(state: SchedulerState, job: Job, task: number, result: Uint8Array, worker: WorkerRecord): void {
+function compareResults(
+  state: SchedulerState,
+  job: Job,
+  report: Report<"done">,
+  place: number,
+  worker: WorkerRecord,
+): void {
+  const task = report.tasks[place]!;
+  const result = report.results.subarray(startOf(report, place), report.ends[place]);
   // A number that this worker has from another journal names another task.
   if (job.table.state(task) !== TASK.finished || !worker.jobs.has(job.job) || worker.impure.has(job.kind)) return;
   const known = job.table.result(task);
-  if (known.byteLength === result.byteLength && known.every((byte, place) => byte === result[place])) return;
+  if (known.byteLength === result.byteLength && known.every((byte, at) => byte === result[at])) return;
   state.out.push({
     type: "alarm",
     code: "result-differs",

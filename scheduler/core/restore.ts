@@ -4,6 +4,7 @@ import type { MessageOf } from "../../protocol/schema.ts";
 import type { journalRecords } from "../../protocol/journal-records.ts";
 import { assert } from "../../common/assert.ts";
 import { addBatch, appendedRecord } from "./appending.ts";
+import { finishedOf } from "./finished.ts";
 import { settle } from "./graph.ts";
 import { batchOf, createJob, type Batch, type Job } from "./job.ts";
 import { forget } from "./releasing.ts";
@@ -31,12 +32,13 @@ const REPLAY: Replay = {
   sealed: (state, { job }) => {
     jobOf(state, job).sealed = true;
   },
-  finished: (state, { job: number, tasks, ends, results }) => {
+  finished: (state, record) => {
+    const { job: number, tasks } = record;
     const job = jobOf(state, number);
     for (const [place, task] of tasks.entries()) {
       run(state, job, task);
       move(state, job, task, TASK.finished);
-      keepResult(state, job, task, results.subarray(place === 0 ? 0 : ends[place - 1], ends[place]));
+      keepResult(state, job, record, place);
       forgetAccusations(state, job, task);
       state.spent.delete(leaseKey(number, task));
       settle(state, job, task);
@@ -189,10 +191,5 @@ function failedRecord(job: number, task: number, fails: number, { epoch, attempt
 }
 
 function finishedRecord(job: number, table: Job["table"], tasks: readonly number[]): JournalRecord {
-  const ends = new Uint32Array(tasks.length);
-  let bytes = 0;
-  for (const [place, task] of tasks.entries()) ends[place] = bytes += table.result(task).byteLength;
-  const results = new Uint8Array(bytes);
-  for (const [place, task] of tasks.entries()) results.set(table.result(task), place === 0 ? 0 : ends[place - 1]);
-  return { type: "finished", job, tasks: Uint32Array.from(tasks), ends, results };
+  return { type: "finished", job, ...finishedOf(table, tasks) };
 }

@@ -107,14 +107,15 @@ export class TaskTable {
     this.#settledRows += settled ? 1 : -1;
   }
 
-  setResult(task: number, bytes: Uint8Array): void {
+  /** Copies `bytes[start:end]`. */
+  setResult(task: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#resultBytes.length < this.#state.length) {
       this.#resultPlace = grown(this.#resultPlace, new Float64Array(this.#state.length));
       this.#resultBytes = grown(this.#resultBytes, new Uint32Array(this.#state.length));
     }
-    this.#resultPlace[task] = this.#results.put(bytes);
-    this.#resultBytes[task] = bytes.byteLength;
-    this.#resultsBytes += bytes.byteLength;
+    this.#resultPlace[task] = this.#results.put(bytes, start, end);
+    this.#resultBytes[task] = end - start;
+    this.#resultsBytes += end - start;
   }
 
   /** Of all results together. */

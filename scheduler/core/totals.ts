@@ -2,6 +2,7 @@
 import { HELD_BYTES_MAX, KEYS_MAX, NEEDS_MAX, TASKS_MAX } from "./limits.ts";
 import type { BatchContent } from "./appending.ts";
 import type { Batch, Job } from "./job.ts";
+import type { Finished } from "./finished.ts";
 import type { SchedulerState } from "./state.ts";
 
 export interface Totals {
@@ -18,10 +19,16 @@ export function countBatch({ totals }: SchedulerState, { start, stop, needs, par
   totals.bytes += parameters?.values.byteLength ?? 0;
 }
 
-/** Keeps the result of a task that finished. */
-export function keepResult({ totals }: SchedulerState, { table }: Job, task: number, result: Uint8Array): void {
-  table.setResult(task, result);
-  totals.bytes += result.byteLength;
+/** Keeps the result of the task at `place` of a report or record. */
+export function keepResult(
+  { totals }: SchedulerState,
+  { table }: Job,
+  { tasks, ends, results }: Finished,
+  place: number,
+): void {
+  const start = place === 0 ? 0 : ends[place - 1]!;
+  table.setResult(tasks[place]!, results, start, ends[place]!);
+  totals.bytes += ends[place]! - start;
 }
 
 export function uncountJob({ totals }: SchedulerState, { table, batches }: Job): void {

@@ -3,6 +3,7 @@ import { BECAUSE_LENGTH_MAX } from "../../protocol/client-link.ts";
 import { MESSAGE_LENGTH_MAX } from "../../protocol/worker-link.ts";
 import { fitting } from "../../protocol/fitting.ts";
 import { batchOf, hasEnded, keyOf, type Batch, type Job, type TaskError } from "./job.ts";
+import type { Finished } from "./finished.ts";
 import { lostNeed, waitingFor } from "./graph.ts";
 import { dropHandOut } from "./leases.ts";
 import { journal, makeReady, move, toClient, type SchedulerState } from "./state.ts";
@@ -10,10 +11,11 @@ import { TASK } from "./task-state.ts";
 import { keepResult } from "./totals.ts";
 import { leaseKey } from "./worker-record.ts";
 
-/** processing -> finished. The caller journals and tells. */
-export function finish(state: SchedulerState, job: Job, task: number, result: Uint8Array, worker: number): void {
+/** processing -> finished, for the task at `place` of a report. The caller journals and tells. */
+export function finish(state: SchedulerState, job: Job, report: Finished, place: number, worker: number): void {
+  const task = report.tasks[place]!;
   move(state, job, task, TASK.finished, worker);
-  keepResult(state, job, task, result);
+  keepResult(state, job, report, place);
   forgetAccusations(state, job, task);
   if (state.spent.size > 0) state.spent.delete(leaseKey(job.job, task));
   state.counters.finished++;

@@ -2,6 +2,7 @@
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { clientToScheduler } from "../../protocol/client-link.ts";
 import { findJob } from "./answers.ts";
+import { finishedOf, sliceOf, type Finished } from "./finished.ts";
 import type { Job } from "./job.ts";
 import { toClient, type SchedulerState } from "./state.ts";
 import { countsOf, range, tellCancelled, tellEnd, tellError } from "./transitions.ts";
@@ -39,7 +40,7 @@ function tellAllEnded(state: SchedulerState, link: number, job: Job, results: bo
     else if (now === TASK.erred) tellError(state, link, job, task);
     else if (now === TASK.cancelled) cancelled.push(task);
   }
-  tellFinished(state, link, job, finished, results);
+  tellFinished(state, link, job, finishedOf(table, finished), results);
   tellCancelled(state, link, job, Uint32Array.from(cancelled));
   // Of a job that ended in an earlier life nobody was told in this one.
   if (!job.toldEnd) tellEnd(state, job);
@@ -51,31 +52,21 @@ export function tellFinished(
   state: SchedulerState,
   link: number,
   job: Job,
-  tasks: readonly number[],
+  finished: Finished,
   results: boolean,
 ): void {
+  const told = results ? finished : { ...finished, ends: new Uint32Array(finished.tasks.length), results: NONE };
+  const { tasks, ends } = told;
   for (let start = 0; start < tasks.length;) {
-    let [stop, bytes] = [start, 0];
-    for (; stop < tasks.length && stop - start < TOLD_TASKS_MAX && bytes < TOLD_BYTES_MAX; stop++)
-      if (results) bytes += job.table.result(tasks[stop]!).byteLength;
-    const values = new Uint8Array(bytes);
-    const ends = new Uint32Array(stop - start);
-    let end = 0;
-    for (let place = start; place < stop; place++) {
-      if (results) values.set(job.table.result(tasks[place]!), end);
-      if (results) end += job.table.result(tasks[place]!).byteLength;
-      ends[place - start] = end;
-    }
-    toClient(state, link, {
-      type: "finished",
-      job: job.job,
-      tasks: Uint32Array.from(tasks.slice(start, stop)),
-      ends,
-      results: values,
-    });
+    const base = start === 0 ? 0 : ends[start - 1]!;
+    let stop = start + 1;
+    while (stop < tasks.length && stop - start < TOLD_TASKS_MAX && ends[stop - 1]! - base < TOLD_BYTES_MAX) stop++;
+    toClient(state, link, { type: "finished", job: job.job, ...sliceOf(told, start, stop) });
     start = stop;
   }
 }
+
+const NONE = new Uint8Array(0);
 
 export function forgetWatcher(state: SchedulerState, job: Job, link: number): void {
   if (!job.watchers.delete(link) || job.watchers.size > 0 || !job.transient) return;

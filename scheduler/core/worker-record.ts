@@ -10,7 +10,7 @@
  * Lost workers have no record: all they held is queued again.
  */
 import { BEGUN_TASKS_MAX, BEGUN_US, CREDIT_US, HELD_PER_SLOT_MAX, HELD_PER_SLOT_MIN } from "./limits.ts";
-import type { Batch, Job } from "./job.ts";
+import { estimateOf, type Batch, type Job } from "./job.ts";
 
 export type WorkerState = "joining" | "active" | "suspect" | "leaving";
 
@@ -79,8 +79,9 @@ export function roomFor(worker: WorkerRecord, batch: Batch): number {
   if (!mayGet(worker) || worker.alone) return 0;
   const { slots, leases, outstandingUs } = worker;
   const least = slots * HELD_PER_SLOT_MIN - leases.size;
-  if (batch.tookUs === undefined) return Math.max(0, least);
-  const credit = Math.floor((slots * CREDIT_US - outstandingUs) / Math.max(batch.tookUs, 1));
+  const tookUs = estimateOf(batch);
+  if (tookUs === undefined) return Math.max(0, least);
+  const credit = Math.floor((slots * CREDIT_US - outstandingUs) / Math.max(tookUs, 1));
   return Math.max(0, Math.min(Math.max(least, credit), slots * HELD_PER_SLOT_MAX - leases.size));
 }
 

@@ -4,12 +4,22 @@ import { column, OPTIONS, SchedulerUnderTest } from "../../../support/scheduler-
 describe("dispatch()", () => {
   test("holds two tasks a slot back to front of nothing known, more when they are short", () => {
     const scheduler = new SchedulerUnderTest();
-    scheduler.submit(1000);
+    scheduler.submit(2000);
     const worker = scheduler.worker("w", { slots: 2 });
     expect(scheduler.heldTasks(worker)).toEqual([0, 1, 2, 3]);
     scheduler.done(worker, scheduler.leases(worker), undefined, 100);
-    // 20 ms of credit in tasks of 0.1 ms, for two slots.
-    expect(scheduler.heldTasks(worker)).toHaveLength(400);
+    // 50 ms of credit in tasks of 0.1 ms, for two slots.
+    expect(scheduler.heldTasks(worker)).toHaveLength(1000);
+  });
+
+  test("expects of a new batch what the job's last tasks took", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.open();
+    scheduler.append(job, 1);
+    const worker = scheduler.worker();
+    scheduler.done(worker, scheduler.leases(worker), undefined, 5000);
+    scheduler.append(job, 100);
+    expect(scheduler.heldTasks(worker)).toHaveLength(10);
   });
 
   test("spreads few tasks over many workers", () => {

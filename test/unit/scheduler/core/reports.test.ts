@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { column, needsOf, OPTIONS, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
+import { column, needsOf, OPTIONS, SchedulerUnderTest, type Hand } from "../../../support/scheduler-under-test.ts";
 
 describe("done", () => {
   test("finishes a task, and tells and acknowledges it when it is durable, not before", () => {
@@ -27,6 +27,35 @@ describe("done", () => {
     expect(scheduler.state(job, 0)).toBe("processing");
     expect(scheduler.core.state.counters.droppedReports).toBe(1);
     expect(scheduler.saidTo(worker, "stored")).toHaveLength(2);
+  });
+
+  test("that counts in part is journaled and told without the rest", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(3);
+    const worker = scheduler.worker("w", { slots: 2 });
+    const [first, second, third] = scheduler.leases(worker);
+    const result = (task: number): Uint8Array => new Uint8Array(task * 100 + 1).fill(task + 1);
+    scheduler.done(worker, [first!, { ...second!, attempt: 9 }, third!], result);
+    const [told] = scheduler.told("finished");
+    expect([[...told!.tasks], [...told!.ends]]).toEqual([
+      [0, 2],
+      [1, 202],
+    ]);
+    expect([...told!.results]).toEqual([...result(0), ...result(2)]);
+    const record = scheduler.records.find(({ type }) => type === "finished");
+    expect(record).toEqual({ ...told, type: "finished" });
+  });
+
+  test("with columns that do not fit each other ends the connection, and nothing has finished", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.submit(1);
+    const worker = scheduler.worker();
+    const [{ task, epoch, attempt }] = scheduler.leases(worker) as [Hand];
+    const [tasks, epochs, attempts] = [column(task), column(epoch), column(attempt)];
+    const rest = { type: "done", job, tasks, epochs, attempts, took: column(1) } as const;
+    scheduler.say(worker, { ...rest, ends: column(9), results: new Uint8Array(3) });
+    scheduler.say(worker, { ...rest, took: column(), ends: column(3), results: new Uint8Array(3) });
+    expect([scheduler.closed, scheduler.state(job, 0)]).toEqual([[worker, worker], "processing"]);
   });
 
   test("of another epoch is dropped", () => {
