@@ -109,7 +109,10 @@ export class Peers {
 
   /** @throws {PeError} `PE_PROTOCOL` when it cannot be sent. */
   say(link: number, message: Told): void {
-    this.#peers.get(link)?.outbox.send(message);
+    const outbox = this.#peers.get(link)?.outbox;
+    // A worker keeps its reports until it reads this, and nothing waits for that.
+    if (message.type === "stored") outbox?.sendLater(message);
+    else outbox?.send(message);
   }
 
   /** Ends a connection after what was said so far; nothing that it says is heard any more. */

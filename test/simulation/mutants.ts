@@ -27,8 +27,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a dependant is queued before the result it needs is durable",
     file: "scheduler/core/reports.ts",
-    find: "finished.push(task);",
-    replace: "finished.push(task); settle(state, lease.job, task); lease.job.table.setSettled(task, false);",
+    find: "finish(state, lease.job, message, place, worker.link);",
+    replace:
+      "finish(state, lease.job, message, place, worker.link); settle(state, lease.job, lease.task); lease.job.table.setSettled(lease.task, false);",
   },
   {
     name: "a result that is not durable counts as there when a need is linked",
@@ -39,14 +40,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a result is acknowledged before it is durable",
     file: "scheduler/core/reports.ts",
-    find: "if (finished.length > 0) worker.rests = 0;",
+    find: "if (places.length > 0) worker.rests = 0;",
     replace: 'toWorker(state, worker.link, { type: "stored", job: number, tasks, epochs, attempts });',
   },
   {
     name: "a late report is acknowledged before the one that counts is durable",
     file: "scheduler/core/reports.ts",
-    find: "state.counters.droppedReports++;\n      isVolatile = false;",
-    replace: "state.counters.droppedReports++;",
+    find: "isVolatile &&= lease?.batch.options.volatile === true && places.at(-1) === place;",
+    replace: "isVolatile &&= lease?.batch.options.volatile ?? true;",
   },
   {
     name: "a failure is acknowledged before it is durable",

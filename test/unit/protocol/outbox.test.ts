@@ -86,3 +86,17 @@ test("createOutbox() drops what waits when it is closed", async () => {
   await new Promise((done) => setTimeout(done, 20));
   expect(got.length).toBeLessThan(COUNT);
 });
+
+test("createOutbox() sends later what nobody waits for: before the next message, at its end, or by itself", async () => {
+  const { outbox, got } = sides();
+  outbox.sendLater(data(1));
+  outbox.sendLater(data(2));
+  outbox.send(data(3));
+  await until(() => got.length === 3);
+  outbox.sendLater(data(4));
+  await until(() => got.length === 4);
+  outbox.sendLater(data(5));
+  outbox.close();
+  await until(() => got.length === 5);
+  expect(got).toEqual([1, 2, 3, 4, 5]);
+});
