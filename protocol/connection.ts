@@ -136,7 +136,10 @@ export class WiredConnection<Frame> implements Connection<AnyMessage, AnyMessage
     this.#gathered.push(message);
     this.#sizes.push(bytesMax);
     this.#gatheredBytes += bytesMax;
-    if (this.#gatheredBytes > FRAME_BYTES_GOOD && this.bufferedBytes > this.#bufferedBytesMax) this.#giveUp();
+    if (this.#gatheredBytes <= FRAME_BYTES_GOOD) return;
+    if (this.bufferedBytes > this.#bufferedBytesMax) this.#giveUp();
+    // A whole frame need not wait: the other side reads it while this turn goes on.
+    else this.#flush();
   }
 
   onMessages(handler: (messages: readonly AnyMessage[]) => void): void {

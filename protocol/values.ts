@@ -37,11 +37,19 @@ export type PlaceOf = (object: object) => number | undefined;
  * @param placeOf Finds futures in the value, at any depth.
  * @throws {PeError} `PE_PARAMETER` naming the place of what cannot travel: functions, symbols, instances of classes, cycles.
  */
-export function encodeValue(value: unknown, placeOf: PlaceOf = () => undefined): Uint8Array {
-  const packed = valuePacker.pack(travelling(value, placeOf, "", 0));
-  // The packer's memory is shared by all that it packs.
-  return new Uint8Array(packed);
+export function encodeValue(value: unknown, placeOf?: PlaceOf): Uint8Array {
+  return new Uint8Array(packValue(value, placeOf));
 }
+
+/**
+ * As `encodeValue`, for who copies the bytes at once: a view of memory that other values share, and that is kept as long as
+ * one of them is. Memory of its own costs a small value more than all the rest.
+ */
+export function packValue(value: unknown, placeOf: PlaceOf = nothing): Uint8Array {
+  return valuePacker.pack(travelling(value, placeOf, "", 0));
+}
+
+const nothing: PlaceOf = () => undefined;
 
 /**
  * @param results Of the needs that `encodeValue` found, in their order.

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { workerData, type MessagePort } from "node:worker_threads";
 import { PeError } from "../common/errors.ts";
-import { decodeValue, encodeValue } from "../protocol/values.ts";
+import { decodeValue, packValue } from "../protocol/values.ts";
 import { parse } from "../tasks/parse.ts";
 import type { KindVersion } from "../tasks/registry.ts";
 import { Board } from "./board.ts";
@@ -54,7 +54,7 @@ function tell(board: Board, port: MessagePort, end: LongEnd, tookUs: number): vo
   const result = "result" in end.end && parts.length === 0 && board.takes(end.end.result) ? end.end.result : undefined;
   if (result === undefined)
     port.postMessage(
-      end,
+      "result" in end.end ? { ...end, end: { result: end.end.result.slice() } } : end,
       parts.flatMap(({ bytes }) => transferable(bytes)),
     );
   board.end(tookUs, result);
@@ -105,8 +105,9 @@ function inputsOf({ inputs }: DeliveredFrame, place: number): unknown[] {
   return Array.from({ length: counts[place]! }, (_, input) => decodeValue(pieceOf(values, first + input)));
 }
 
+/** A view of memory that other results share. */
 function encoded(kind: string, value: unknown): Uint8Array {
-  const bytes = encodeValue(value);
+  const bytes = packValue(value);
   if (bytes.byteLength <= RESULT_BYTES_MAX) return bytes;
   throw new PeError(
     "PE_LIMIT",

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { PeError } from "../../common/errors.ts";
 import { BATCH_TASKS_MAX, KEY_LENGTH_MAX } from "../../protocol/client-link.ts";
-import { encodeValue } from "../../protocol/values.ts";
+import { packValue } from "../../protocol/values.ts";
 import { encodeJobCommon } from "../../tasks/job-common.ts";
 import { refuseLarge, TASK_BYTES_MAX } from "../limits.ts";
 import type { SchedulerSession } from "../session/session.ts";
@@ -110,6 +110,11 @@ export class LooseTasks implements FutureOwner {
   close(): void {
     for (const { batch } of this.#open.values()) this.#closeBatch(batch);
     this.#open.clear();
+    this.#handOver();
+  }
+
+  /** None that is open may be of lower order than one that is closed. */
+  #handOver(): void {
     if (this.#closed.length === 0) return;
     this.#outbox.addBatches(this.#closed.splice(0).toSorted((a, b) => a.order - b.order));
   }
@@ -151,9 +156,8 @@ export class LooseTasks implements FutureOwner {
   #add(way: Way, parameters: unknown, key: string | undefined): Future {
     way.signal?.throwIfAborted();
     const needs: Future[] = [];
-    const bytes = encodeValue(parameters, (object) =>
-      object instanceof Future ? this.#need(object, needs) : undefined,
-    );
+    // The batch copies them.
+    const bytes = packValue(parameters, (object) => (object instanceof Future ? this.#need(object, needs) : undefined));
     if (key !== undefined) {
       const known = this.#known(key, way, bytes, needs);
       if (known !== undefined) return known;
@@ -193,6 +197,8 @@ export class LooseTasks implements FutureOwner {
     if (isFull || (gathering !== undefined && needs.some((need) => batchOf(need).order > gathering!.batch.order))) {
       this.#closeBatch(gathering!.batch);
       gathering = undefined;
+      // Of a long map the scheduler has the first tasks while the others are made.
+      if (this.#open.size === 1) this.#handOver();
     }
     if (gathering === undefined) {
       const batch = new FutureBatch(this, this.#jobFor(way), way.options, this.#order++, way.lane.hasKeys);

@@ -167,13 +167,13 @@ describe("ClusterJob", () => {
 
   test("survives lost connections: each end is told once", async () => {
     const scheduler = start(KINDS, 2);
-    const job = await open(await connect(scheduler), { taskCount: 3000 });
+    const job = await open(await connect(scheduler), { taskCount: 20_000 });
     let batches = 0;
     const ends = await all(job, () => {
       if (++batches % 5 === 0) scheduler.breakConnections();
     });
     expect(batches).toBeGreaterThan(5);
-    expect(ends).toEqual(squares(3000));
+    expect(ends).toEqual(squares(20_000));
   });
 
   test("survives a scheduler that dies and comes back on its journal", async () => {
