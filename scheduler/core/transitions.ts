@@ -145,7 +145,13 @@ function err(state: SchedulerState, { job, task, error, worker }: Failing): void
 export function tellError(state: SchedulerState, link: number, job: Job, task: number): void {
   const error = job.errors.get(task);
   if (error === undefined) return;
-  toClient(state, link, { type: "erred", job: job.job, task, ...error, story: state.story.of(job.job, task, state.nowMs) });
+  toClient(state, link, {
+    type: "erred",
+    job: job.job,
+    task,
+    ...error,
+    story: state.story.of(job.job, task, state.nowMs),
+  });
 }
 
 function cancelAndTell(state: SchedulerState, { job, tasks, because }: Cancelling, failing: Failing[]): void {
