@@ -28,10 +28,17 @@ export function folderPartStore(folder: string): PartStore {
       await assertFolder(folder);
       await writePiecesDurably(path, [bytes, sha256 ?? digest(bytes)]);
     },
-    get: async (name) => await readPart(folder, name),
-    getSlice: async (name, offset, into) => await readPartSlice(folder, name, offset, into),
-    has: async (name) => await isThere(partPath(folder, name)),
+    get: async (name) => await ofFolder(folder, readPart(folder, name)),
+    getSlice: async (name, offset, into) => await ofFolder(folder, readPartSlice(folder, name, offset, into)),
+    has: async (name) => await ofFolder(folder, isThere(partPath(folder, name))),
   };
+}
+
+/** A folder that this user may not open is as good as none: it is not the fault of the one part that was asked for. */
+async function ofFolder<Result>(folder: string, reading: Promise<Result>): Promise<Result> {
+  return await reading.catch((error: unknown) => {
+    throw ["EACCES", "EPERM", "ENOTDIR"].includes(errnoOf(error) ?? "") ? unreachable(folder, error) : error;
+  });
 }
 
 async function isThere(path: string): Promise<boolean> {

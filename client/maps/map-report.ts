@@ -218,6 +218,7 @@ export function reportText(report: MapJobReport, files: readonly string[]): stri
 }
 
 function computing({ series, wallMs, threads }: MapJobReport): string {
+  if (series.computed === 0) return "nothing could be computed";
   if (series.now === 0) return "all of them were computed before";
   const perSecond = Math.round((series.now / Math.max(1, wallMs.compute)) * 1000);
   return `${series.now} computed now at ${perSecond} series/s on ${counted(threads, "thread")}`;
