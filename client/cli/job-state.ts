@@ -9,8 +9,10 @@ export function endedOf({ finished, erred, cancelled }: Counts): number {
 }
 
 /** One word: what a person wants to know first. */
-export function stateOf({ counts, sealed, tasks, waits }: JobStatus): string {
+export function stateOf({ counts, sealed, tasks, waits, because }: JobStatus): string {
   if (sealed && endedOf(counts) === tasks) {
+    // Cancelled by the scheduler, on account of what failed.
+    if (because !== undefined && counts.erred > 0) return "failed";
     if (counts.cancelled > 0) return "cancelled";
     return counts.erred > 0 ? "failed" : "finished";
   }

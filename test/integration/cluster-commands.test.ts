@@ -44,8 +44,33 @@ describe("pe-client submit", () => {
     expect(status).toBe(64);
     expect(stderr).toContain(`in "${here}"`);
     await cluster.runWell("cancel", id);
-    await cluster.runWell("release", id);
+    // It ended without success: nothing is lost by doing it there.
     expect((await cluster.runWell(...submitArgs(there))).stdout.trim()).toBe(id);
+  });
+});
+
+describe("pe-client story", () => {
+  test("tells what happened to a task, on which worker, and how long ago", async () => {
+    const cluster = await startCluster();
+    await cluster.startWorker("a");
+    const id = await submit(cluster);
+    await cluster.runWell("attach", id);
+    const { stdout } = await cluster.runWell("story", `${id.slice(0, 8)}/3`);
+    expect(stdout).toMatch(
+      /^\d.* ago: processing, attempt 1, worker "a"\n\d.* ago: finished, attempt 1, worker "a"\n$/,
+    );
+    const { status, stderr } = await cluster.run("story", "nobody");
+    expect([status, stderr]).toEqual([66, expect.stringMatching(/has this key.*3f2a9c\/17 \[PE_JOB_UNKNOWN\]/)]);
+  });
+});
+
+describe("pe-client watch", () => {
+  test("shows what goes on: with nothing it says so, and jobs that ended long ago do not count", async () => {
+    const cluster = await startCluster();
+    const id = await submit(cluster);
+    await cluster.runWell("cancel", id);
+    expect((await cluster.runWell("watch")).stdout).toMatch(/^nothing goes on/);
+    expect((await cluster.run("watch", id)).status).toBe(65);
   });
 });
 
