@@ -46,7 +46,7 @@ describe("a task", () => {
 
   test("that never ends, exits, or exhausts its memory is named; its neighbours and the worker live on", async () => {
     const cluster = await FaultCluster.start();
-    for (const name of ["a", "b"]) await cluster.startWorker(name, "--threads", "2", "--memory-limit", "1GiB");
+    for (const name of ["a", "b"]) await cluster.startWorker(name, "--threads", "2", "--memory-limit", "640MiB");
     const { output, client: command } = submitMaps(cluster, maps);
     await untilFinished(cluster, 2);
     const client = await cluster.client();
