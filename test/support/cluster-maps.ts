@@ -13,8 +13,6 @@ const SERIES = 120;
 const SHARDS = ["--grid", "12x10", "--shard-size", "2", "--samples", "12000", "--seed", "5", "--gzip-level", "1"];
 /** Some five seconds of one thread in 30 tasks: a fault meets some of them in their middle. */
 const DELAYS = "1-20";
-/** Tasks of the maps. */
-export const MAPS_TASKS = 30;
 
 export interface FaultMaps {
   readonly input: string;
