@@ -11,11 +11,11 @@ import { isHdf5Name, isMapsName, isWholeSetName, shardBlock } from "./shard-name
 
 export { shardBlock } from "./shard-names.ts";
 
-/** An input file as planning saw it. */
+/** An input file as planning saw it. A file that no longer fits is a named error (`PE_INPUT_CHANGED`). */
 export interface InputFile {
   /** Name within the input, with `/`; unique, sortable, the same wherever the input is mounted. */
   readonly name: string;
-  /** Where to read it: an absolute path, or an `s3://` address. */
+  /** Where to read it: an absolute path or an `s3://` address, the root of the input and the name. */
   readonly path: string;
   readonly bytes: number;
   /** Whole milliseconds since 1970. */

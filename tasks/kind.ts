@@ -11,18 +11,7 @@
  * `registry.ts` finds both.
  */
 import type { GenericSchema } from "valibot";
-
-/** An input file as planning saw it. A file that no longer fits is a named error (`PE_INPUT_CHANGED`). */
-export interface InputFile {
-  /** Name within the input, with `/`; unique, sortable, the same wherever the input is mounted. */
-  readonly name: string;
-  /** Where to read it: an absolute path or an `s3://` address, the root of the input and the name. */
-  readonly path: string;
-  readonly bytes: number;
-  readonly modifiedMs: number;
-  /** Of an object, as its store names it (an ETag); absent for files. */
-  readonly version?: string | undefined;
-}
+import type { InputFile } from "../data/inputs.ts";
 
 /** The content of an input file, read once per process and shared by the threads. */
 export interface SharedContent {

@@ -6,7 +6,7 @@
  * all together exceed the bound. Evicted memory lives on in the threads that still use it.
  */
 import type { ErrorRecord } from "../common/errors.ts";
-import type { InputFile } from "../tasks/kind.ts";
+import type { InputFile } from "../data/inputs.ts";
 import type { LoadedContent, ToThread } from "./frame.ts";
 
 /** The side of a port that answers a thread; also the identity of the thread's frame. */

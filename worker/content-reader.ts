@@ -4,7 +4,7 @@ import { closeSync, fstatSync, opendirSync, openSync, readSync } from "node:fs";
 import { hostname } from "node:os";
 import { asPeError, PeError } from "../common/errors.ts";
 import { readInputObject } from "../data/input-object.ts";
-import type { InputFile } from "../tasks/kind.ts";
+import type { InputFile } from "../data/inputs.ts";
 
 /** A larger file is read in pieces by whoever needs them, and only hashed here. */
 export const CONTENT_BYTES_MAX = 512 * 2 ** 20;
@@ -41,13 +41,13 @@ export function readContent<Memory extends ArrayBufferLike>(
   }
 }
 
-/** The same for an object of a store, which fits in memory. @throws {PeError} see `ObjectStore.read`. */
+/** The same for an object of a store, which fits in memory. @throws {PeError} see `readInputObject`. */
 export async function readObjectContent<Memory extends ArrayBufferLike>(
   file: InputFile,
   allocate: Allocate<Memory>,
 ): Promise<{ content: Uint8Array<Memory>; sha256: string }> {
-  const content = allocate(file.bytes).subarray(0, file.bytes);
-  await readInputObject(file, () => content);
+  // The same memory, or the beginning of it.
+  const content = (await readInputObject(file, allocate)) as Uint8Array<Memory>;
   return { content, sha256: hash("sha256", content, "hex") };
 }
 
@@ -79,11 +79,12 @@ function whyUnreachable(root: string): string | undefined {
   }
 }
 
-function unreachable({ name, path }: InputFile, reason: string, cause: unknown): PeError {
+function unreachable(file: InputFile, reason: string, cause: unknown): PeError {
+  const { name } = file;
   const host = hostname();
   return new PeError(
     "PE_INPUT_UNREACHABLE",
-    `Cannot read "${name}" on ${host}: the host has no such input, ${rootOf({ path, name } as InputFile)}: ${reason}; ` +
+    `Cannot read "${name}" on ${host}: the host has no such input, ${rootOf(file)}: ${reason}; ` +
       `put the input where every worker reads it under this path, or start workers only where it is`,
     { cause, details: { file: name, host } },
   );

@@ -5,8 +5,8 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ErrorRecord } from "../common/errors.ts";
+import type { InputFile } from "../data/inputs.ts";
 import type { PartAccess } from "../data/part-store.ts";
-import type { InputFile } from "../tasks/kind.ts";
 import type { FrameTask } from "./core/events.ts";
 
 /** A frame as it is given to the pool: tasks of one job, in the order in which they run. */

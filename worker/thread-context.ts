@@ -2,9 +2,10 @@
 import { once } from "node:events";
 import type { MessagePort } from "node:worker_threads";
 import { asPeError, PeError } from "../common/errors.ts";
+import type { InputFile } from "../data/inputs.ts";
 import { isS3Url } from "../data/objects/address.ts";
 import { assertPartName } from "../data/part-name.ts";
-import type { InputFile, SharedContent, TaskContext } from "../tasks/kind.ts";
+import type { SharedContent, TaskContext } from "../tasks/kind.ts";
 import { readContent, readObjectContent } from "./content-reader.ts";
 import type { PartToStore, ToPool, ToThread } from "./frame.ts";
 import type { ThreadJob } from "./thread-job.ts";

@@ -232,7 +232,7 @@ export class Outbox {
       .ask(request, (told) => (joined = told))
       .then(
         ({ tasks }) => link === this.#link && this.#confirmed(append, tasks, joined, bytes),
-        (error: Error) => this.#refused(append, error, link),
+        (error: Error) => this.#refused(append, error, link, bytes),
       );
     return "sent";
   }
@@ -286,7 +286,8 @@ export class Outbox {
     this.#pump();
   }
 
-  #refused(append: Append, error: Error, link: SchedulerLink): void {
+  /** `bytes`: what it took when it was sent; the parameters of a task that has ended are gone. */
+  #refused(append: Append, error: Error, link: SchedulerLink, bytes: number): void {
     if (link !== this.#link) return;
     const { batch, job } = append;
     const isLost = error instanceof PeError && error.code === "PE_JOB_UNKNOWN";
@@ -303,7 +304,7 @@ export class Outbox {
     job.isBusy = false;
     job.rows -= append.count;
     this.#unconfirmedAppends--;
-    this.#unconfirmedBytes -= appendBytes(append);
+    this.#unconfirmedBytes -= bytes;
     this.#pump();
   }
 

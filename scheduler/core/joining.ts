@@ -15,7 +15,8 @@ type Said<Name extends WorkerToScheduler["type"]> = MessageOf<typeof workerToSch
 
 export function register(state: SchedulerState, link: number, message: Said<"register">): void {
   const refuse = (code: string, reason: string): void => {
-    toWorker(state, link, { type: "refuse", code, message: `Cannot register worker "${message.name}": ${reason}` });
+    const why = `Cannot register worker "${message.name}": ${reason}`;
+    state.out.push({ type: "to-worker", link, message: { type: "refuse", code, message: why } });
     state.out.push({ type: "close-worker", link, reason });
   };
   if (state.workers.has(link)) return refuse("PE_PROTOCOL", "this connection has registered before");

@@ -120,7 +120,8 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
 }
 
 export function toWorker(state: SchedulerState, link: number, message: SchedulerToWorker): void {
-  state.out.push({ type: "to-worker", link, message });
+  // What waited for the disk must not reach a connection that is over: by now it may say what holds for the next one only.
+  if (state.workers.has(link)) state.out.push({ type: "to-worker", link, message });
 }
 
 export function toClient(state: SchedulerState, link: number, message: SchedulerToClient): void {

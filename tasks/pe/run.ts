@@ -1,12 +1,13 @@
 /** One PE task: rows of a file, all delays, orders and measures. Runs in a pool thread. */
 import { resolve } from "node:path";
 import { PeError } from "../../common/errors.ts";
+import type { InputFile } from "../../data/inputs.ts";
 import { CELL_STATUS } from "../../data/maps.ts";
 import { isS3Url } from "../../data/objects/address.ts";
 import { parseSeriesText, readSeriesText } from "../../data/series-text.ts";
 import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
 import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
-import type { InputFile, Kind, SharedContent, TaskContext } from "../kind.ts";
+import type { Kind, SharedContent, TaskContext } from "../kind.ts";
 import { decodePart, encodePart, type PePart, type SeriesProblem } from "./part.ts";
 import { partName } from "./part-name.ts";
 import {

@@ -254,6 +254,18 @@ describe("a key", () => {
     expect(await gather(futures.filter((_, index) => index !== 4))).toEqual([0, 1, 4, 9, 25, 36, 49, 64]);
   });
 
+  test("of another client fails with large parameters as often as it is used, and other tasks go on", async () => {
+    const { scheduler, submit } = await begin();
+    const keys = numbers(12).map((index) => `key ${index}`);
+    await gather(keys.map((key) => submit("echo", 1, { key })));
+    const other = submitTo(await connect(scheduler));
+    // Together more than may be sent and not confirmed.
+    const large = new Uint8Array(900 << 10);
+    for (const key of keys)
+      await expect(other("echo", large, { key }).result()).rejects.toMatchObject({ code: "PE_JOB_CONFLICT" });
+    expect(await other("echo", 1).result()).toBe(1);
+  });
+
   test("goes through a lost connection and a lost journal", async () => {
     const { scheduler, submit } = await begin();
     scheduler.holdWork();

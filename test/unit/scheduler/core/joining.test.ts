@@ -141,6 +141,17 @@ describe("held", () => {
 });
 
 describe("a closed connection", () => {
+  test("is not told afterwards that a report of it is stored: another connection may report the same again by then", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(1);
+    const worker = scheduler.worker();
+    scheduler.holdDisk();
+    scheduler.done(worker, scheduler.leases(worker));
+    scheduler.close(worker);
+    scheduler.fsync();
+    expect(scheduler.saidTo(worker, "stored")).toEqual([]);
+  });
+
   test("queues all that the worker held again, at once", () => {
     const scheduler = new SchedulerUnderTest();
     scheduler.submit(2);
