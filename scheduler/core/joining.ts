@@ -71,6 +71,7 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
     outstandingUs: 0,
     finished: 0,
     jobs: new Set(),
+    foreign: new Set(),
     alone: false,
     retracting: false,
     unconfirmed: new Set(),
@@ -113,8 +114,11 @@ export function held(
     if (!isKnown || task >= job.table.rows || !keep(state, worker, job, task, epoch, attempt))
       unwanted.push({ task, epoch, attempt });
   }
-  if (isKnown) worker.jobs.add(number);
-  else toWorker(state, worker.link, { type: "forget", job: number });
+  if (!isKnown) {
+    worker.foreign.add(number);
+    worker.jobs.delete(number);
+    toWorker(state, worker.link, { type: "forget", job: number });
+  } else if (!worker.foreign.has(number)) worker.jobs.add(number);
   // A result that is not durable yet may still be wanted from this worker.
   if (unwanted.length > 0) state.durability.after(() => tellDrop(state, worker.link, number, unwanted));
   if (last) endJoining(state, worker);

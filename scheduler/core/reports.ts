@@ -174,8 +174,9 @@ function compareResults(
 ): void {
   const task = report.tasks[place]!;
   const result = report.results.subarray(startOf(report, place), report.ends[place]);
+  if (job.table.state(task) !== TASK.finished || worker.impure.has(job.kind)) return;
   // A number that this worker has from another journal names another task.
-  if (job.table.state(task) !== TASK.finished || !worker.jobs.has(job.job) || worker.impure.has(job.kind)) return;
+  if (!worker.jobs.has(job.job) || worker.foreign.has(job.job)) return;
   const known = job.table.result(task);
   if (known.byteLength === result.byteLength && known.every((byte, at) => byte === result[at])) return;
   state.out.push({

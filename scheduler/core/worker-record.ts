@@ -50,6 +50,8 @@ export interface WorkerRecord {
   finished: number;
   /** Jobs it was told about. */
   readonly jobs: Set<number>;
+  /** Numbers under which it held tasks of other jobs: those of a journal that was lost. */
+  readonly foreign: Set<number>;
   /** Runs a suspected task alone, or is kept free for one; gets nothing else meanwhile. */
   alone: boolean;
   /** A `retract` that it has not answered. */

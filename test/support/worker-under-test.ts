@@ -57,9 +57,12 @@ export class WorkerUnderTest {
   }
 
   /** Told of job 1 and handed tasks of it. */
-  assign(tasks: readonly number[], more: { attempt?: number; timeoutMs?: number; job?: number } = {}): void {
-    const { attempt = 1, timeoutMs = 0, job = 1 } = more;
-    this.hear({ type: "job", job, id: `job-${job}`, kind: "k", version: "1", common: NONE });
+  assign(
+    tasks: readonly number[],
+    more: { attempt?: number; timeoutMs?: number; job?: number; id?: string } = {},
+  ): void {
+    const { attempt = 1, timeoutMs = 0, job = 1, id = `job-${job}` } = more;
+    this.hear({ type: "job", job, id, kind: "k", version: "1", common: NONE });
     this.hear({
       type: "assign",
       job,

@@ -116,14 +116,20 @@ function column(hands: readonly HandOut[], read: (hand: HandOut) => number): Uin
   return values;
 }
 
+/** A scheduler that lost its journal gives a number to another job: what is held of the one before is a group of its own. */
 function byJob(hands: readonly HandOut[]): HandOut[][] {
-  const groups = new Map<number, HandOut[]>();
+  const groups: HandOut[][] = [];
+  const last = new Map<number, HandOut[]>();
   for (const hand of hands) {
-    const group = groups.get(hand.job.job);
-    if (group === undefined) groups.set(hand.job.job, [hand]);
-    else group.push(hand);
+    const { job, id } = hand.job;
+    let group = last.get(job);
+    if (group?.[0]!.job.id !== id) {
+      last.set(job, (group = []));
+      groups.push(group);
+    }
+    group.push(hand);
   }
-  return [...groups.values()];
+  return groups;
 }
 
 function pieces(hands: readonly HandOut[]): HandOut[][] {

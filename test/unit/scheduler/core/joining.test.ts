@@ -2,6 +2,9 @@ import { describe, expect, test } from "vitest";
 import { WORKERS_MAX } from "../../../../scheduler/core/limits.ts";
 import { column, SchedulerUnderTest } from "../../../support/scheduler-under-test.ts";
 
+/** Of one hand-out, of another life of the scheduler. */
+const COLUMNS = { tasks: column(0), epochs: column(9), attempts: column(1) };
+
 describe("register", () => {
   test("welcomes a worker, which has work at once", () => {
     const scheduler = new SchedulerUnderTest();
@@ -123,6 +126,30 @@ describe("held", () => {
     expect(scheduler.leases(worker)).toMatchObject([{ epoch: 1 }]);
     expect(scheduler.saidTo(worker, "forget")).toMatchObject([{ job }]);
     expect(scheduler.saidTo(worker, "drop")).toHaveLength(1);
+  });
+
+  test.each([
+    ["job", "foreign"],
+    ["foreign", "job"],
+  ])("tells a job anew whose number stood for another job, too (%s, then %s)", (...ids) => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.submit(2);
+    const worker = scheduler.worker("w", { holds: true });
+    for (const id of ids) scheduler.say(worker, { type: "held", job, id, ...COLUMNS, last: id === ids[1] });
+    expect(scheduler.saidTo(worker, "job")).toMatchObject([{ job, id: "job" }]);
+  });
+
+  test("compares no results under a number that stood for another job, too", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.submit(1);
+    const first = scheduler.worker("first");
+    scheduler.done(first, scheduler.leases(first));
+    const worker = scheduler.worker("w", { holds: true });
+    const hand = { job, task: 0, epoch: 9, attempt: 1 };
+    for (const id of ["foreign", "job"])
+      scheduler.say(worker, { type: "held", job, id, ...COLUMNS, last: id === "job" });
+    scheduler.done(worker, [hand], () => Uint8Array.of(99));
+    expect(scheduler.alarms).toEqual([]);
   });
 
   test("drops a finished task only when its end is durable", () => {

@@ -24,6 +24,22 @@ describe("connected", () => {
     expect(worker.said("failed")).toMatchObject([{ task: 2, epoch: 1 }]);
   });
 
+  test("again names tasks of two jobs apart that had the same number in two journals", () => {
+    const worker = new WorkerUnderTest(1).connect();
+    worker.assign([7, 8]);
+    worker.end(0, [7]);
+    worker.step({ type: "disconnected" });
+    worker.connect(2);
+    worker.assign([3], { id: "another" });
+    worker.step({ type: "disconnected" });
+    worker.effects.length = 0;
+    worker.connect(3);
+    expect(worker.said("held").map(({ id, tasks, last }) => [id, [...tasks], last])).toEqual([
+      ["job-1", [7, 8], false],
+      ["another", [3], true],
+    ]);
+  });
+
   test("again forgets jobs and inputs that came ahead of nothing", () => {
     const worker = new WorkerUnderTest().connect();
     worker.hear({ type: "job", job: 7, id: "x", kind: "k", version: "1", common: new Uint8Array(0) });
