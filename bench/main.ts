@@ -24,6 +24,11 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
       "the main job through the scheduler over the bare pool of threads [--input DIR] [--shards N] [--runs N] [--json]",
     run: async (args) => (await import("./overhead.ts")).benchOverhead(args),
   },
+  storage: {
+    about:
+      "the main job from a real S3 server of this machine beside the same from disk: wall and CPU time, MB/s, time that threads wait, GETs [--input DIR] [--shards N] [--runs N] [--threads LIST] [--json]",
+    run: async (args) => (await import("./storage.ts")).benchStorage(args),
+  },
   "scheduler-load": {
     about:
       "the scheduler alone: time and memory a task of a million, with 2 and 1,000 zero workers [--tasks N] [--rounds N] [--json]",
@@ -41,4 +46,5 @@ if (bench === undefined) {
   const list = Object.entries(BENCHES).map(([each, { about }]) => `  ${each.padEnd(14)} ${about}`);
   console.error([`usage: npm run bench -- NAME [options]`, ...list].join("\n"));
   process.exitCode = 64;
-} else await bench.run(args);
+} else if (args.includes("--help")) console.log(`npm run bench -- ${name}: ${bench.about}`);
+else await bench.run(args);

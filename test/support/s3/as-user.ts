@@ -32,20 +32,40 @@ export function asUser({ accessKey, secretKey }: Pick<S3Server, "accessKey" | "s
 
 /** Makes a bucket with a name of its own, by the SDK alone. */
 export async function makeBucket(server: S3Server, name: string): Promise<string> {
-  const sdk = await import("@aws-sdk/client-s3");
-  const client = new sdk.S3Client({
-    endpoint: server.endpointUrl,
-    region: "us-east-1",
-    forcePathStyle: true,
-    credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
-    requestChecksumCalculation: "WHEN_REQUIRED",
-  });
+  const { sdk, client } = await plainClient(server);
   try {
     await client.send(new sdk.CreateBucketCommand({ Bucket: name }));
     return name;
   } finally {
     client.destroy();
   }
+}
+
+/** Writes objects as another program would: with an MD5 as ETag, and nothing else to check them against. */
+export async function putObjects(
+  server: S3Server,
+  bucket: string,
+  objects: AsyncIterable<readonly [key: string, bytes: Uint8Array]>,
+): Promise<void> {
+  const { sdk, client } = await plainClient(server);
+  try {
+    for await (const [key, bytes] of objects)
+      await client.send(new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }));
+  } finally {
+    client.destroy();
+  }
+}
+
+async function plainClient({ endpointUrl, accessKey, secretKey }: S3Server) {
+  const sdk = await import("@aws-sdk/client-s3");
+  const client = new sdk.S3Client({
+    endpoint: endpointUrl,
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    requestChecksumCalculation: "WHEN_REQUIRED",
+  });
+  return { sdk, client };
 }
 
 export function accessTo({ endpointUrl }: Pick<S3Server, "endpointUrl">, more: S3Access = {}): S3Access {

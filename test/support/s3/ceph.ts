@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePorts, hasProgram, openSite, type S3Server, type Site } from "./server.ts";
+import { freePorts, hasProgram, openSite, type Site, type WatchedServer } from "./server.ts";
 
 /** Why it cannot be started here; undefined when it can. */
 export function reasonAgainstCeph(): string | undefined {
@@ -13,7 +13,7 @@ export function reasonAgainstCeph(): string | undefined {
 }
 
 /** @param users Further users, by access key and secret key. */
-export async function startCeph(users: readonly (readonly [string, string])[] = []): Promise<S3Server> {
+export async function startCeph(users: readonly (readonly [string, string])[] = []): Promise<WatchedServer> {
   const site = await openSite();
   try {
     const [port, monitorPort] = (await freePorts(2)) as [number, number];
@@ -31,7 +31,9 @@ export async function startCeph(users: readonly (readonly [string, string])[] = 
         `--access-key=${key}`,
         `--secret-key=${secret}`,
       );
-    return { endpointUrl: `http://127.0.0.1:${port}`, port, accessKey, secretKey, stop: site.stop };
+    const { pids, stop } = site;
+    const requestLog = join(site.folder, "log", "client.admin.log");
+    return { endpointUrl: `http://127.0.0.1:${port}`, port, accessKey, secretKey, pids, requestLog, stop };
   } catch (error) {
     await site.stop();
     throw error;

@@ -16,9 +16,19 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
+/** What a benchmark wants to know of a server beside what it answers. */
+export interface WatchedServer extends S3Server {
+  /** Of all its programs. */
+  readonly pids: readonly number[];
+  /** File in which the server has a line for each request, soon after it. */
+  readonly requestLog: string;
+}
+
 /** Processes and files of a server while it is made. */
 export interface Site {
   readonly folder: string;
+  /** Of the programs that were started. */
+  readonly pids: readonly number[];
   /** Starts a program of the server; it ends with the site, and with this process however that ends. */
   start(program: string, ...parameters: string[]): void;
   /** Runs a program to its end. @throws {Error} with what it said, unless it succeeds. */
@@ -36,6 +46,9 @@ export async function openSite(environment: NodeJS.ProcessEnv = {}): Promise<Sit
   const running: { child: ChildProcess; log: string }[] = [];
   const site: Site = {
     folder,
+    get pids() {
+      return running.flatMap(({ child: { pid } }) => pid ?? []);
+    },
     start(program, ...parameters) {
       const log = join(folder, `out-${running.length}.log`);
       const [command, ...rest] = [...deathWithUs(), program, ...parameters];
