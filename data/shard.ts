@@ -39,14 +39,18 @@ export interface SeriesHeader {
   readonly length: number;
 }
 
-/** An open shard. Close it. */
-export interface Shard {
+/** What a shard says of its series. */
+export interface ShardHeaders {
   readonly name: string;
   readonly attributes: ShardAttributes;
   /** Ascending by dataset name (UTF-16 code units), the same on every machine. Two may claim one cell. */
   readonly series: readonly SeriesHeader[];
   /** Datasets that cannot be used, each with `details.dataset`; codes `PE_SHARD_LAYOUT`, `PE_SHARD_UNREADABLE`. */
   readonly problems: readonly ErrorRecord[];
+}
+
+/** An open shard. Close it. */
+export interface Shard extends ShardHeaders {
   /**
    * Samples of `series[index]` in the element type of the file; uint32, int64 and uint64 as float64.
    * The array is overwritten by the next `read` of this thread: copy what must stay.
@@ -71,22 +75,9 @@ export async function openShard(name: string, source: Source): Promise<Shard> {
   } catch (error) {
     throw unreadable(name, error);
   }
-  const series: SeriesHeader[] = [];
-  const indices: number[] = [];
-  const problems: ErrorRecord[] = [];
-  for (const [index, dataset] of file.datasets.entries()) {
-    const found = seriesOf(name, dataset);
-    if (found instanceof PeError) problems.push(found.toRecord());
-    else {
-      series.push(found);
-      indices.push(index);
-    }
-  }
+  const { indices, ...headers } = headersOf(name, file);
   return {
-    name,
-    attributes: shardAttributes(file.attributes),
-    series,
-    problems,
+    ...headers,
     read(index) {
       const dataset = file.datasets[indices[index]!]!;
       let bytes: Uint8Array;
@@ -102,6 +93,25 @@ export async function openShard(name: string, source: Source): Promise<Shard> {
     },
     close: () => file.close(),
   };
+}
+
+/** @returns also, for each series, the place of its dataset in the file. */
+export function headersOf(
+  name: string,
+  { attributes, datasets }: Pick<RootFile, "attributes" | "datasets">,
+): ShardHeaders & { readonly indices: readonly number[] } {
+  const series: SeriesHeader[] = [];
+  const indices: number[] = [];
+  const problems: ErrorRecord[] = [];
+  for (const [index, dataset] of datasets.entries()) {
+    const found = seriesOf(name, dataset);
+    if (found instanceof PeError) problems.push(found.toRecord());
+    else {
+      series.push(found);
+      indices.push(index);
+    }
+  }
+  return { name, attributes: shardAttributes(attributes), series, problems, indices };
 }
 
 /** Cells that more than one of `series` claims, as `x,y`: the map holds NaN there. */

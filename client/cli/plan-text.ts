@@ -2,6 +2,7 @@
 import { counted } from "../../common/counted.ts";
 import { formatList, formatRanges } from "../../common/ranges.ts";
 import { isS3Url } from "../../data/objects/address.ts";
+import { sharedStore } from "../../data/objects/by-address.ts";
 import { readRequests } from "../../data/objects/reading-large.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import { inputName } from "../maps/map-report.ts";
@@ -61,23 +62,30 @@ interface Requests {
   readonly list: number;
   readonly read: number;
   readonly bytesRead: number;
+  /** What planning itself has read: the size of the grid. */
+  readonly planning: { readonly read: number; readonly bytesRead: number };
 }
 
 /** Keys in one answer to a listing. */
 const LISTED_KEYS_MAX = 1000;
 
-function requestsOf({ source: { files }, tasks }: PeJob["manifest"]): Requests {
+function requestsOf({ source: { root, files }, tasks }: PeJob["manifest"]): Requests {
+  const { reads, bytesRead } = sharedStore(root).traffic;
   const bytes = [...new Set(tasks.map(([ordinal]) => ordinal))].map((ordinal) => files[ordinal]!.bytes);
   return {
     list: Math.ceil(files.length / LISTED_KEYS_MAX),
     read: bytes.reduce((sum, length) => sum + readRequests(length), 0),
     bytesRead: bytes.reduce((sum, length) => sum + length, 0),
+    planning: { read: reads, bytesRead },
   };
 }
 
 function requestsText(manifest: PeJob["manifest"]): string {
-  const { list, read, bytesRead } = requestsOf(manifest);
-  return `requests ${list} to list, ${read} to read ${formatBytes(bytesRead)}: once for each worker that computes from a shard`;
+  const { list, read, bytesRead, planning } = requestsOf(manifest);
+  return (
+    `requests ${list} to list, ${read} to read ${formatBytes(bytesRead)}: once for each worker that computes from a shard; ` +
+    `planning took ${planning.read}, ${formatBytes(planning.bytesRead)}`
+  );
 }
 
 function totalBytes({ source: { files } }: PeJob["manifest"]): number {

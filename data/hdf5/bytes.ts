@@ -21,6 +21,29 @@ export interface ByteSource {
   close(): void;
 }
 
+/** Bytes of a file that is fetched bit by bit have not come yet. */
+export class NotFetched extends Error {
+  override readonly name = "NotFetched";
+}
+
+/**
+ * Runs `act` for each of `items`, also for those after one whose bytes have not come: what all of them miss is then fetched
+ * together.
+ *
+ * @throws {NotFetched} at the end, unless all are done; at once what else `act` throws.
+ */
+export function forAll<Item>(items: Iterable<Item>, act: (item: Item) => void): void {
+  let missing: NotFetched | undefined;
+  for (const item of items)
+    try {
+      act(item);
+    } catch (error) {
+      if (!(error instanceof NotFetched)) throw error;
+      missing = error;
+    }
+  if (missing !== undefined) throw missing;
+}
+
 /** @throws errors of the file system. */
 export function openBytes(source: Source): ByteSource {
   return "content" in source ? bytesOfContent(source.content) : bytesOfPath(source.path);

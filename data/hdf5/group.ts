@@ -2,7 +2,7 @@
  * Names and addresses in a group of the oldest kind: a B-tree of symbol nodes, names in a local heap.
  * HDF5 File Format Specification 3.0, sections III.A.1 (B-tree), III.B (symbol nodes), III.D (local heap).
  */
-import type { ByteSource } from "./bytes.ts";
+import { forAll, type ByteSource } from "./bytes.ts";
 import { requirePlain, signatureIs, uint64 } from "./not-plain.ts";
 
 export interface GroupEntry {
@@ -33,11 +33,11 @@ export function readGroup(bytes: ByteSource, treeAddress: number, heapAddress: n
     requirePlain(level < parentLevel, "a B-tree that does not descend");
     const used = header.getUint16(6, true);
     const body = bytes.block(address + NODE_HEADER_BYTES, 8 + used * 16);
-    for (let child = 0; child < used; child++) {
+    forAll(Array(used).keys(), (child) => {
       const below = uint64(body, 8 + child * 16);
       if (level > 0) descend(below, level);
       else readSymbols(below);
-    }
+    });
   }
   function readSymbols(address: number): void {
     const header = bytes.block(address, 8);

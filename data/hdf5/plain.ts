@@ -7,7 +7,7 @@
  * there are two outcomes only: the same answer as the library's, or the library's answer.
  */
 import { assert } from "../../common/assert.ts";
-import { openBytes } from "./bytes.ts";
+import { forAll, openBytes } from "./bytes.ts";
 import type { ByteSource } from "./bytes.ts";
 import { readChunks } from "./chunks.ts";
 import type { Chunk } from "./chunks.ts";
@@ -52,7 +52,8 @@ export function openPlain(source: Source): RootFile {
   }
 }
 
-function readRoot(bytes: ByteSource): RootFile {
+/** @throws {NotPlain} and errors of `bytes`, which stays open. */
+export function readRoot(bytes: ByteSource): RootFile {
   const superblock = bytes.block(0, SUPERBLOCK_BYTES);
   requirePlain(signatureIs(superblock, "\x89HDF\r\n\x1a\n"), "no signature at its start");
   requirePlain(superblock.getUint8(8) === 0 && superblock.getUint16(13, true) === 0x0808, "another superblock");
@@ -61,12 +62,12 @@ function readRoot(bytes: ByteSource): RootFile {
   const table = only(root, MESSAGE.symbolTable);
   requirePlain(table !== undefined, "a root group of another kind");
   const datasets: PlainDataset[] = [];
-  for (const { name, headerAddress } of readGroup(bytes, uint64(table, 0), uint64(table, 8))) {
+  forAll(readGroup(bytes, uint64(table, 0), uint64(table, 8)), ({ name, headerAddress }) => {
     const messages = readObjectHeader(bytes, headerAddress);
     const has = (type: number): boolean => messages.some((message) => message.type === type);
     if (has(MESSAGE.dataspace) || has(MESSAGE.layout)) datasets.push(readDataset(bytes, name, messages));
     else requirePlain(has(MESSAGE.symbolTable) !== has(MESSAGE.datatype), "neither a group nor a type");
-  }
+  });
   datasets.sort((a, b) => byCodeUnits(a.name, b.name));
   return {
     attributes: attributesOf(root),

@@ -6,9 +6,9 @@
  * and y blocks is read, of every file whose name gives no block, and of one for the length of its series.
  */
 import { asPeError, PeError, type ErrorRecord } from "../../common/errors.ts";
-import { sourceOf } from "../../data/input-object.ts";
 import { shardBlock, type Input } from "../../data/inputs.ts";
-import { openShard, type SeriesHeader } from "../../data/shard.ts";
+import { readShardHeaders } from "../../data/shard-headers.ts";
+import type { SeriesHeader, ShardHeaders } from "../../data/shard.ts";
 
 export interface Grid {
   readonly xSize: number;
@@ -32,16 +32,12 @@ export async function surveyShards({ root, files }: Input): Promise<Survey> {
   const blocks = files.map(({ name }) => shardBlock(name));
   const survey = new Surveyor();
   const edge = edgeOrdinals(blocks);
-  const sources = new SourcesAhead(files, edge);
+  const headers = new HeadersAhead(files, edge);
   const open = async (ordinal: number): Promise<void> => {
     const file = files[ordinal]!;
     try {
-      const shard = await openShard(file.name, await sources.get(ordinal));
-      try {
-        survey.see(ordinal, shard.series, shard.attributes.shardSize);
-      } finally {
-        shard.close();
-      }
+      const { series, attributes } = await headers.get(ordinal);
+      survey.see(ordinal, series, attributes.shardSize);
     } catch (error) {
       survey.unreadable.set(ordinal, asPeError(error, "PE_SHARD_UNREADABLE", `Cannot read "${file.name}"`).toRecord());
       const block = blocks[ordinal];
@@ -56,31 +52,31 @@ export async function surveyShards({ root, files }: Input): Promise<Survey> {
   return survey.result();
 }
 
-/** Objects travel while others are opened: the next few of those that will surely be wanted. */
+/** What objects say travels while others are looked at: the next few of those that will surely be wanted. */
 const AHEAD = 4;
 
-class SourcesAhead {
+class HeadersAhead {
   readonly #files: Input["files"];
   readonly #coming: number[];
-  readonly #begun = new Map<number, ReturnType<typeof sourceOf>>();
+  readonly #begun = new Map<number, Promise<ShardHeaders>>();
 
   constructor(files: Input["files"], wanted: readonly number[]) {
     this.#files = files;
     this.#coming = wanted.toReversed();
   }
 
-  async get(ordinal: number): ReturnType<typeof sourceOf> {
+  async get(ordinal: number): Promise<ShardHeaders> {
     while (this.#begun.size < AHEAD && this.#coming.length > 0) this.#begin(this.#coming.pop()!);
-    const source = this.#begun.get(ordinal) ?? sourceOf(this.#files[ordinal]!);
+    const headers = this.#begun.get(ordinal) ?? readShardHeaders(this.#files[ordinal]!);
     this.#begun.delete(ordinal);
-    return await source;
+    return await headers;
   }
 
   #begin(ordinal: number): void {
-    const source = sourceOf(this.#files[ordinal]!);
+    const headers = readShardHeaders(this.#files[ordinal]!);
     // Told when it is asked for.
-    source.catch(() => undefined);
-    this.#begun.set(ordinal, source);
+    headers.catch(() => undefined);
+    this.#begun.set(ordinal, headers);
   }
 }
 
