@@ -6,12 +6,27 @@
  * one message have one entry a task.
  */
 import { COMMON_BYTES_MAX } from "./client-link.ts";
-import { bytes, flag, integer, list, messages, object, optional, text, uint32s, type Infer } from "./schema.ts";
+import {
+  bytes,
+  flag,
+  integer,
+  list,
+  messages,
+  object,
+  optional,
+  text,
+  uint32s,
+  type Infer,
+  type MessageOf,
+} from "./schema.ts";
 
 /** Tasks that one message may name. */
 export const TASKS_PER_MESSAGE_MAX = 4096;
 export const SLOTS_MAX = 1024;
 export const CODE_LENGTH_MAX = 64;
+/** Of what the last process of a worker wrote before it died: so many lines, each at most so long. */
+export const LAST_LINES_MAX = 5;
+export const LAST_LINE_LENGTH_MAX = 300;
 /** Of the message and of the stack of an error. */
 export const MESSAGE_LENGTH_MAX = 16_384;
 const U32_MAX = 0xffff_ffff;
@@ -42,6 +57,19 @@ export const workerToScheduler = messages({
     resources: list(object({ name: text(64), amount: integer(0, 1_000_000) }), 64),
     /** Whether `held` messages follow: the scheduler hands out nothing before the last of them. */
     holds: flag(),
+    /** How the worker's process before this one died: for the errors of tasks that it held. Absent: none did, or it had its reasons. */
+    lastDeath: optional(
+      object({
+        /** Of the process that died. */
+        instance: text(64),
+        /** Such as `signal SIGKILL` or `exit status 134`. */
+        how: text(64),
+        /** Its memory shortly before. */
+        rssBytes: integer(0, Number.MAX_SAFE_INTEGER),
+        /** The last ones that it wrote to stderr. */
+        lines: list(text(LAST_LINE_LENGTH_MAX), LAST_LINES_MAX),
+      }),
+    ),
   },
   /** After `register`: hand-outs of an earlier connection that this worker still has, running, waiting or finished. */
   held: { job: u32, id: text(256), tasks, epochs: tasks, attempts: tasks, last: flag() },
@@ -113,4 +141,5 @@ export const schedulerToWorker = messages({
 });
 
 export type WorkerToScheduler = Infer<typeof workerToScheduler>;
+export type LastDeath = NonNullable<MessageOf<typeof workerToScheduler, "register">["lastDeath"]>;
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>;

@@ -8,8 +8,8 @@ import { readAccess } from "../protocol/access-file.ts";
 import { connectSocket } from "../protocol/socket.ts";
 import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts";
 import type { SchedulerConnection } from "./connecting.ts";
-import type { WorkerSettings } from "./settings.ts";
-import type { FromProcess } from "./supervisor.ts";
+import { watchMemory } from "./memory-watch.ts";
+import type { FromProcess, ProcessSettings } from "./supervisor.ts";
 import { startWorker, type Worker, type WorkerEnd } from "./worker.ts";
 
 const LINK = { out: workerToScheduler, in: schedulerToWorker };
@@ -23,7 +23,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => undefi
 // The reader of these is the supervisor, which may be gone.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
-const settings = JSON.parse(process.argv[2] ?? "{}") as WorkerSettings;
+const settings = JSON.parse(process.argv[2] ?? "{}") as ProcessSettings;
 let worker: Worker | undefined;
 let isLeaving = false;
 
@@ -38,7 +38,14 @@ function leave(): void {
   worker?.drain();
 }
 
+// A process that dies cannot be asked any more.
+const unwatch = watchMemory({
+  limitBytes: Infinity,
+  onMemory: (rssBytes) => say({ rssBytes }),
+  onExceeded: () => undefined,
+});
 const end = await run();
+unwatch();
 // Whoever has no supervisor any more has nobody who clears up.
 if (process.send === undefined || !process.connected) await rm(settings.scratch, { recursive: true, force: true });
 await tell(end);
@@ -55,7 +62,7 @@ async function run(): Promise<WorkerEnd> {
   return await worker.ended;
 }
 
-async function start({ name, url, accessFile: file, threads, ...rest }: WorkerSettings): Promise<Worker> {
+async function start({ name, url, accessFile: file, threads, ...rest }: ProcessSettings): Promise<Worker> {
   const access = { role: "worker", url, file } as const;
   const { url: schedulerUrl, token, ca } = await readAccess(access);
   return await startWorker({
@@ -64,6 +71,8 @@ async function start({ name, url, accessFile: file, threads, ...rest }: WorkerSe
     kinds: rest.kinds,
     resources: rest.resources,
     memoryLimitBytes: rest.memoryLimitBytes,
+    instance: rest.instance,
+    lastDeath: rest.lastDeath,
     scratch: rest.scratch,
     partAccess: { schedulerUrl, ...(token !== undefined && { token }), ...(ca !== undefined && { ca }) },
     log: createLog((line) => process.stderr.write(line), { json: rest.json }),
@@ -83,6 +92,11 @@ async function connect(
 async function tell(ended: WorkerEnd): Promise<void> {
   if (process.send === undefined || !process.connected) return;
   const heard = once(process, "disconnect");
-  process.send({ ended } satisfies FromProcess, () => undefined);
+  say({ ended });
   await Promise.race([heard, sleep(HEARD_WITHIN_MS)]);
+}
+
+/** Who is not there any more needs to know nothing. */
+function say(message: FromProcess): void {
+  if (process.connected) process.send!(message, () => undefined);
 }

@@ -3,10 +3,14 @@
  * else, so that nothing a task does can end it.
  */
 import { fork, type ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { ERROR_CODES, EXIT, PeError, type ErrorCode } from "../common/errors.ts";
 import type { LogLine } from "../common/log.ts";
+import { fitting } from "../protocol/fitting.ts";
+import { LAST_LINE_LENGTH_MAX, LAST_LINES_MAX, type LastDeath } from "../protocol/worker-link.ts";
 import type { WorkerSettings } from "./settings.ts";
 import type { WorkerEnd } from "./worker.ts";
 
@@ -14,10 +18,10 @@ const RESTART_FIRST_MS = 100;
 const RESTART_MOST_MS = 10_000;
 /** A process that lived so long did not die of how it was started. */
 const STEADY_AFTER_MS = 60_000;
-/** Lines of stderr that are told with a death. */
-const LAST_LINES = 5;
-
 const LAST_WORDS_MS = 500;
+const HOW_LENGTH_MAX = 64;
+/** Of stderr, in which the last lines are looked for. */
+const TAIL_LENGTH = 4000;
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
@@ -26,10 +30,15 @@ export interface SupervisorOutput {
   readonly stderr: (text: string) => void;
 }
 
-/** What a worker's process says to its supervisor. */
-export interface FromProcess {
-  readonly ended: WorkerEnd;
+/** What a worker's process is started with. */
+export interface ProcessSettings extends WorkerSettings {
+  /** Of this process alone. */
+  readonly instance: string;
+  readonly lastDeath?: LastDeath;
 }
+
+/** What a worker's process says to its supervisor. */
+export type FromProcess = { readonly ended: WorkerEnd } | { readonly rssBytes: number };
 
 /** What the supervisor says to it. */
 export type ToProcess = "drain";
@@ -43,9 +52,11 @@ export type ToProcess = "drain";
 export async function supervise(settings: WorkerSettings, output: SupervisorOutput): Promise<number> {
   const signals = watchSignals(output.log);
   try {
+    let death: Death | undefined;
     for (let waitMs = RESTART_FIRST_MS; ;) {
       const startMs = performance.now();
-      const death = await runProcess(settings, output, signals);
+      const started = { ...settings, instance: randomUUID(), ...(death?.last && { lastDeath: death.last }) };
+      death = await runProcess(started, output, signals);
       const status = statusOf(death.end);
       if (status !== undefined) return status;
       if (signals.count > 0) return signals.count > 1 ? EXIT.interrupted : EXIT.ok;
@@ -72,10 +83,12 @@ interface Death {
   /** What it said of its end; undefined when it could not say anything. */
   readonly end: WorkerEnd | undefined;
   readonly text: string;
+  /** For the scheduler, where something ended it. */
+  readonly last?: LastDeath;
 }
 
 async function runProcess(
-  settings: WorkerSettings,
+  settings: ProcessSettings,
   { stderr }: SupervisorOutput,
   signals: WatchedSignals,
 ): Promise<Death> {
@@ -83,39 +96,60 @@ async function runProcess(
     stdio: ["ignore", "inherit", "pipe", "ipc"],
   });
   let end: WorkerEnd | undefined;
+  let rssBytes = 0;
   let tail = "";
-  child.on("message", (message) => {
-    end = (message as FromProcess).ended;
-    if (child.connected) child.disconnect();
+  child.on("message", (said: FromProcess) => {
+    if ("rssBytes" in said) rssBytes = said.rssBytes;
+    else {
+      end = said.ended;
+      if (child.connected) child.disconnect();
+    }
   });
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     stderr(text);
-    tail = (tail + text).slice(-4000);
+    tail = (tail + text).slice(-TAIL_LENGTH);
   });
   const saidAll = once(child.stderr!, "close").catch(() => undefined);
   const unheed = signals.heed(child);
   try {
-    const text = await new Promise<string>((resolve) => {
-      child.once("error", (error) => resolve(`the worker's process cannot start: ${error.message}`));
-      child.once("exit", (status, signal) =>
-        resolve(
-          end?.type === "memory"
-            ? `the worker's process ended: ${end.message}`
-            : `the worker's process died: ${signal === null ? `exit status ${status}` : `signal ${signal}`}`,
-        ),
-      );
-    });
+    const how = await exitOf(child);
     // Its last words may still be on their way; a process that a task started could keep the stream open for ever.
     await Promise.race([saidAll, sleep(LAST_WORDS_MS)]);
-    return { end, text: end === undefined ? `${text}${lastLines(tail)}` : text };
+    if (end !== undefined) return { end, text: `the worker's process ended: ${"message" in end ? end.message : how}` };
+    const lines = lastLines(tail);
+    const text = `the worker's process died: ${how}`;
+    return {
+      end,
+      text: lines.length === 0 ? text : `${text}; its last lines: ${lines.join(" | ")}`,
+      last: { instance: settings.instance, how: fitting(how, HOW_LENGTH_MAX), rssBytes, lines },
+    };
   } finally {
     unheed();
   }
 }
 
-function lastLines(tail: string): string {
-  const lines = tail.split("\n").filter((line) => line.trim() !== "");
-  return lines.length === 0 ? "" : `; its last lines: ${lines.slice(-LAST_LINES).join(" | ")}`;
+/** `signal SIGKILL`, `exit status 134`, or why it cannot start. */
+async function exitOf(child: ChildProcess): Promise<string> {
+  return await new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(`it cannot start: ${error.message}`));
+    child.once("exit", (status, signal) => resolve(signal === null ? `exit status ${status}` : `signal ${signal}`));
+  });
+}
+
+/** As a message takes them: no colours, nothing that moves a cursor. */
+function lastLines(tail: string): string[] {
+  return tail
+    .split("\n")
+    .map((line) =>
+      fitting(
+        stripVTControlCharacters(line)
+          .replaceAll(/\p{Cc}/gu, " ")
+          .trim(),
+        LAST_LINE_LENGTH_MAX,
+      ),
+    )
+    .filter((line) => line !== "")
+    .slice(-LAST_LINES_MAX);
 }
 
 interface WatchedSignals {

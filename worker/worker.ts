@@ -7,6 +7,7 @@ import type { LogLine } from "../common/log.ts";
 import { packageVersion } from "../common/version.ts";
 import type { PartAccess } from "../data/part-store.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import type { LastDeath } from "../protocol/worker-link.ts";
 import { Reconnecting, type SchedulerConnection } from "./connecting.ts";
 import { createWorkerCore, type WorkerCore } from "./core/core.ts";
 import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
@@ -34,6 +35,10 @@ export interface WorkerOptions {
   /** Folders of kinds. */
   readonly kinds: readonly string[];
   readonly resources?: readonly { readonly name: string; readonly amount: number }[];
+  /** Of this process; a new one by default. */
+  readonly instance?: string;
+  /** Of the process before this one, for the errors of the tasks that it held. */
+  readonly lastDeath?: LastDeath | undefined;
   /** Of the scheduler's own store of parts. */
   readonly partAccess?: PartAccess;
   /** No more work from 80 % of it on; at the limit the worker gives back what it has and ends. */
@@ -124,7 +129,7 @@ class RunningWorker implements Worker {
   #closing: Promise<void> | undefined;
 
   constructor(options: WorkerOptions, pool: WorkerPool, kinds: readonly KindVersion[]) {
-    const { name, threads, resources = [], memoryLimitBytes } = options;
+    const { name, threads, resources = [], memoryLimitBytes, instance = randomUUID(), lastDeath } = options;
     this.#options = options;
     this.#pool = pool;
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
@@ -133,10 +138,11 @@ class RunningWorker implements Worker {
       protocol: PROTOCOL_VERSION,
       software: `pe-cluster ${packageVersion()}`,
       name,
-      instance: randomUUID(),
+      instance,
       slots: threads,
       kinds,
       resources,
+      ...(lastDeath !== undefined && { lastDeath }),
     });
     this.#ticking = setInterval(() => this.#step({ type: "tick" }), TICK_MS);
     this.#connection = new Reconnecting({

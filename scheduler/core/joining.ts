@@ -2,6 +2,7 @@
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
+import { mebibytes } from "./death-notes.ts";
 import { batchOf, type Job } from "./job.ts";
 import { adopt, endLease, leaseOf, reserve, tellDrop } from "./leases.ts";
 import { HEARTBEAT_MS, NAME_FREE_AFTER_MS, WORKERS_MAX } from "./limits.ts";
@@ -26,6 +27,7 @@ export function register(state: SchedulerState, link: number, message: Said<"reg
       `it speaks protocol ${message.protocol} (${message.software}), the scheduler ${PROTOCOL_VERSION}; update the older one`,
     );
   acquitAll(state, message.instance);
+  if (message.lastDeath !== undefined) state.deaths.tell(message.lastDeath);
   const before = workerNamed(state, message.name);
   const isAlive = before !== undefined && state.nowMs - before.heardMs < NAME_FREE_AFTER_MS;
   if (isAlive && before.instance !== message.instance) {
@@ -175,11 +177,12 @@ export function loseWorker(state: SchedulerState, worker: WorkerRecord, reason: 
   worker.leases.clear();
   for (const lease of accused) accuse(state, lease, worker.instance);
   for (const { job, task } of leases) requeue(state, job, task, worker.link);
-  for (const { job, task } of accused) judge(state, job, task, howItWent(worker), worker.name);
+  const seen = { seen: howItWent(worker), instance: worker.instance };
+  for (const lease of accused) judge(state, lease, worker.name, seen);
 }
 
 function howItWent({ name, rssBytes }: WorkerRecord): string {
-  const memory = rssBytes > 0 ? `, with ${Math.round(rssBytes / 2 ** 20)} MiB of memory when it was last heard of` : "";
+  const memory = rssBytes > 0 ? `, with ${mebibytes(rssBytes)} of memory when it was last heard of` : "";
   return `worker "${name}" was gone while it held the task${memory}`;
 }
 

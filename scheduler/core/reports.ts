@@ -221,7 +221,7 @@ function onFailure(
   if (died && !endsJob) {
     blame(state, lease, worker.instance);
     requeue(state, job, task, worker.link);
-    return judge(state, job, task, message, worker.name);
+    return judge(state, lease, worker.name, { seen: `on worker "${worker.name}" ${message}` });
   }
   const fails = job.table.fails(task) + 1;
   job.table.setFails(task, fails);

@@ -3,6 +3,7 @@ import { assert } from "../../common/assert.ts";
 import type { JournalRecord } from "../../protocol/journal-records.ts";
 import type { SchedulerToClient } from "../../protocol/client-link.ts";
 import type { SchedulerToWorker } from "../../protocol/worker-link.ts";
+import { DeathNotes } from "./death-notes.ts";
 import { Durability } from "./durability.ts";
 import { Edges } from "./edges.ts";
 import type { SchedulerEffect } from "./events.ts";
@@ -42,8 +43,7 @@ export interface Accusation extends HandOutName {
 
 export interface Verdict {
   readonly atMs: number;
-  /** The last death, and the worker it was on. */
-  how: string;
+  /** The one that died last. */
   worker: string;
 }
 
@@ -72,6 +72,8 @@ export interface SchedulerState {
    * not die of them.
    */
   readonly accused: Map<number, Accusation[]>;
+  /** Words for verdicts. */
+  readonly deaths: DeathNotes;
   /** By lease key: the last hand-out whose failure was counted; told again, it does not count again. */
   readonly spent: Map<number, HandOutName>;
   /** Jobs that end with their last watcher, and have none. */
@@ -106,6 +108,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     condemned: new Map(),
     reserved: new Set(),
     accused: new Map(),
+    deaths: new DeathNotes(),
     spent: new Map(),
     abandoned: new Set(),
     story: new StoryRing(),
@@ -155,7 +158,6 @@ export function makeReady(state: SchedulerState, batch: Batch, task: number): vo
   if (table.deaths(task) >= DEATHS_MAX)
     return void state.condemned.set(leaseKey(job, task), {
       atMs: state.nowMs + VERDICT_AFTER_MS,
-      how: "its worker was gone",
       worker: "",
     });
   if (table.deaths(task) > 0) return state.suspects.add(batch.shape, leaseKey(job, task));

@@ -3,6 +3,7 @@
  * death is its own and takes nobody with it, and the third is the last. For that a worker is kept free as soon as it has
  * ended what it holds, until no suspect is left.
  */
+import type { DeathNote } from "./death-notes.ts";
 import { batchOf, keyOf, type Batch, type Job } from "./job.ts";
 import { HandOver } from "./hand-over.ts";
 import { reserve } from "./leases.ts";
@@ -36,6 +37,7 @@ export function acquitAll(state: SchedulerState, instance: string): void {
 
 function acquit(state: SchedulerState, job: Job, task: number, accusation: Accusation): void {
   removeAccusation(state, job, task, accusation);
+  state.deaths.remove(leaseKey(job.job, task), accusation.instance);
   const isQueued = job.table.state(task) === TASK.queued;
   if (isQueued) leaveSuspects(state, job, task);
   setDeaths(state, job, task, job.table.deaths(task) - 1, accusation, "acquitted");
@@ -85,31 +87,35 @@ function setDeaths(
 
 /**
  * What the last death was, for the verdict. It is passed at once where every death was told by a worker; of one that only a
- * closed connection tells of, a worker may come back and clear the task.
+ * closed connection tells of, a worker may come back and clear the task, or its next process tell what it died of.
  */
-export function judge(state: SchedulerState, job: Job, task: number, how: string, worker: string): void {
+export function judge(state: SchedulerState, { job, task, attempt }: Lease, worker: string, seen: Seen): void {
   const key = leaseKey(job.job, task);
+  state.deaths.add(key, { attempt, ...seen });
   const verdict = state.condemned.get(key);
   if (verdict === undefined) return;
-  Object.assign(verdict, { how, worker });
-  if (!state.accused.has(key)) condemn(state, job, task, how, worker);
+  verdict.worker = worker;
+  if (!state.accused.has(key)) condemn(state, job, task, worker);
 }
 
+type Seen = Omit<DeathNote, "attempt">;
+
 /** A task that has ended too many threads or workers is erred. */
-function condemn(state: SchedulerState, job: Job, task: number, how: string, worker: string): void {
+function condemn(state: SchedulerState, job: Job, task: number, worker: string): void {
   const deaths = job.table.deaths(task);
   if (deaths < DEATHS_MAX || job.table.state(task) !== TASK.queued) return;
-  const message = `Task ${keyOf(job, task)} ended ${deaths} workers or threads, alone in the last ${deaths - 1}: ${how}`;
+  const known = state.deaths.of(leaseKey(job.job, task), deaths).join("; ") || "its worker was gone";
+  const message = `Task ${keyOf(job, task)} ended ${deaths} workers or threads, alone in the last ${deaths - 1}: ${known}`;
   const attempts = job.table.attempt(task);
   fail(state, job, task, { code: "PE_TASK_POISON", message, stack: "", attempts, worker });
 }
 
 /** Workers that may still come back have had their time. */
 export function passVerdicts(state: SchedulerState): void {
-  for (const [key, { atMs, how, worker }] of state.condemned) {
+  for (const [key, { atMs, worker }] of state.condemned) {
     if (state.nowMs < atMs) continue;
     const { job, task } = splitKey(key);
-    condemn(state, state.jobs.get(job)!, task, how, worker);
+    condemn(state, state.jobs.get(job)!, task, worker);
   }
 }
 

@@ -54,6 +54,14 @@ describe("pe-worker", () => {
         [2, "PE_TASK_POISON"],
       ]),
     );
+    for (const [task, signal] of [
+      [1, "SIGKILL"],
+      [2, "SIGABRT"],
+    ]) {
+      const { message } = job.errors.find((error) => error.task === task)!;
+      const death = `\\(attempt \\d+: signal ${signal}, \\d+ MiB of memory, last lines: [^)]*about to end its process`;
+      expect(message).toMatch(new RegExp(`(${death}[^)]*\\).*){3}`));
+    }
     expect(job.results).toEqual(
       new Map([
         [0, 0],

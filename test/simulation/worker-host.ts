@@ -41,6 +41,8 @@ export class WorkerHost {
   #outgoing: WorkerToScheduler[] = [];
   #hasLeft = false;
   /** The message after which the connection breaks: some wait for the worst moment. */
+  /** The process before this one, where it was killed. */
+  #died: string | undefined;
   #breaksAfter: "inputs" | "register" | undefined;
   /** What counts as a death of tasks if this process dies before it is heard of again. */
   #atStake: { readonly hit: () => void }[] = [];
@@ -68,13 +70,16 @@ export class WorkerHost {
       protocol: PROTOCOL_VERSION,
       software: "simulated",
       name: this.name,
-      instance: `${this.name}-${this.#life}`,
+      instance: this.#instance,
       slots: this.slots,
       kinds: [
         { name: "alpha", version: VERSION },
         { name: "beta", version: VERSION },
       ],
       resources: this.#gpus > 0 ? [{ name: "gpu", amount: this.#gpus }] : [],
+      ...(this.#died !== undefined && {
+        lastDeath: { instance: this.#died, how: "signal SIGKILL", rssBytes: 1 << 20, lines: ["its last words"] },
+      }),
     });
     this.#threads = Array.from({ length: this.slots }, () => ({
       frame: undefined,
@@ -87,9 +92,14 @@ export class WorkerHost {
     this.#connect(this.#life);
   }
 
+  get #instance(): string {
+    return `${this.name}-${this.#life}`;
+  }
+
   /** kill -9; the supervisor starts another process. */
   kill(restartMs: number): void {
     if (!this.isUp) return;
+    this.#died = this.#instance;
     this.#end();
     this.#world.clock.after(restartMs, () => this.start());
   }

@@ -15,6 +15,7 @@ import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import {
   schedulerToWorker,
   workerToScheduler,
+  type LastDeath,
   type SchedulerToWorker,
   type WorkerToScheduler,
 } from "../../protocol/worker-link.ts";
@@ -193,6 +194,7 @@ export class SchedulerUnderTest {
       kinds?: string[];
       version?: string;
       impure?: boolean;
+      lastDeath?: LastDeath;
     } = {},
   ): number {
     const {
@@ -204,6 +206,7 @@ export class SchedulerUnderTest {
       kinds = ["k"],
       version = "1",
       impure = false,
+      lastDeath,
     } = more;
     const link = ++this.#link;
     this.say(link, {
@@ -216,6 +219,7 @@ export class SchedulerUnderTest {
       kinds: kinds.map((kind) => ({ name: kind, version, impure })),
       resources: gpus > 0 ? [{ name: "gpu", amount: gpus }] : [],
       holds,
+      ...(lastDeath !== undefined && { lastDeath }),
     });
     return link;
   }

@@ -57,7 +57,7 @@ export function reportFailed(state: WorkerState, { job, task, epoch, attempt, st
 
 /** First on a connection: who this is and what it still has; then all reports that were not stored. */
 export function introduce(state: WorkerState): void {
-  const { protocol, software, name, instance, slots, kinds, resources } = state.identity;
+  const { protocol, software, name, instance, slots, kinds, resources, lastDeath } = state.identity;
   const hands = [...state.hands.values()];
   send(state, {
     type: "register",
@@ -69,6 +69,7 @@ export function introduce(state: WorkerState): void {
     kinds: [...kinds],
     resources: [...resources],
     holds: hands.length > 0,
+    ...(lastDeath !== undefined && { lastDeath }),
   });
   const groups = byJob(hands).flatMap((group) => pieces(group));
   for (const [place, group] of groups.entries()) {

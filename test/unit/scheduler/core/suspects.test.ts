@@ -40,6 +40,47 @@ describe("a task under which a thread died", () => {
     expect(message).toContain('worker "c" was gone while it held the task, with 900 MiB of memory');
   });
 
+  test("is erred with how each process died, as the next ones of its workers tell it", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(1);
+    const lines = ["fatal: one", "fatal: two"];
+    for (const [instance, how] of [
+      ["one", "signal SIGABRT"],
+      ["two", "exit status 7"],
+      ["three", "signal SIGKILL"],
+    ] as const) {
+      scheduler.close(scheduler.worker("w", { instance }));
+      // What it tells is of another process.
+      const other = { instance: "zero", how, rssBytes: 0, lines };
+      scheduler.worker(`other-${instance}`, { kinds: [], lastDeath: other });
+      scheduler.close(
+        scheduler.worker("w", {
+          instance: `${instance}-next`,
+          kinds: [],
+          lastDeath: { instance, how, rssBytes: 700 * 2 ** 20, lines: instance === "three" ? lines : [] },
+        }),
+      );
+      scheduler.pass(1);
+    }
+    scheduler.pass(6000);
+    const [{ message } = { message: "" }] = scheduler.told("erred");
+    expect(message).toContain("(attempt 1: signal SIGABRT, 700 MiB of memory); ");
+    expect(message).toContain("(attempt 2: exit status 7, 700 MiB of memory); ");
+    expect(message).toContain("(attempt 3: signal SIGKILL, 700 MiB of memory, last lines: fatal: one | fatal: two)");
+  });
+
+  test("is not said to have ended a worker that came back", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.submit(1);
+    scheduler.close(scheduler.worker("back"));
+    const back = scheduler.worker("back");
+    for (let death = 0; death < 3; death++)
+      scheduler.failed(back, scheduler.leases(back)[0]!, { died: true, message: "its thread died: exit" });
+    const [{ message } = { message: "" }] = scheduler.told("erred");
+    expect(message).not.toContain("was gone");
+    expect(message.match(/on worker "back" its thread died: exit \(attempt \d\)/g)).toHaveLength(3);
+  });
+
   test("keeps its deaths over a restart, and runs alone in the next life", () => {
     const scheduler = new SchedulerUnderTest();
     const job = scheduler.submit(3);
