@@ -9,6 +9,7 @@ import type { IncomingMessage, Server as HttpServer } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
 import { PeError } from "../common/errors.ts";
 import { authorization, isTokenOf, tokenOf } from "./access.ts";
@@ -89,7 +90,8 @@ export async function connectSocket<Out extends Messages, In extends Messages>(
     if (signal?.aborted) abort();
     await opened(socket, url);
   } catch (error) {
-    throw signal?.aborted ? signal.reason : error;
+    const slip = signal?.aborted ? undefined : await wrongScheme(url, error, timeoutMs);
+    throw signal?.aborted ? signal.reason : (slip ?? error);
   } finally {
     signal?.removeEventListener("abort", abort);
   }
@@ -116,6 +118,35 @@ function connectError(url: string, error: NodeJS.ErrnoException): PeError {
   return new PeError(isCertificate ? "PE_ACCESS" : "PE_CONNECTION", `Cannot connect to ${url}: ${reason}`, {
     cause: error,
     details: { url },
+  });
+}
+
+/** The other side is there, but with TLS where the address has none, or the reverse. */
+async function wrongScheme(url: string, error: unknown, timeoutMs: number): Promise<PeError | undefined> {
+  const { cause } = error as PeError;
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  const address = new URL(url);
+  const wrong = (reason: string): PeError =>
+    new PeError("PE_CONNECTION", `Cannot connect to ${url}: ${reason}`, { cause, details: { url } });
+  if (address.protocol === "wss:" && code === "EPROTO")
+    return wrong(`what answers there does not speak TLS; use ws://${address.host}`);
+  if (address.protocol === "wss:" || code !== "ECONNRESET" || !(await speaksTls(address, timeoutMs))) return undefined;
+  return wrong(`what answers there speaks TLS; use wss://${address.host} with the access file of this scheduler`);
+}
+
+/** Only shakes hands: says nothing, and trusts nobody. */
+async function speaksTls({ hostname, port }: URL, timeoutMs: number): Promise<boolean> {
+  return await new Promise<boolean>((done) => {
+    const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    const socket = connectTls({ host, port: Number(port), rejectUnauthorized: false, timeout: timeoutMs });
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      done(answer);
+    };
+    socket.once("secureConnect", () => end(true));
+    socket.once("error", () => end(false));
+    socket.once("timeout", () => end(false));
+    socket.once("close", () => end(false));
   });
 }
 

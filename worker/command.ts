@@ -26,7 +26,11 @@ export const worker: CommandSpec = {
     { flags: "--threads N", about: "tasks at a time; as many as the machine has cores by default" },
     { flags: "--memory-limit SIZE", about: "of the process, such as 4GB; 80 % of the machine's by default" },
     { flags: "--resources LIST", about: "what tasks may ask for and share, such as gpu=1,licence=2" },
-    { flags: "--kinds DIR", about: "folder of your own kinds of tasks, or several with commas between them" },
+    {
+      flags: "--kinds DIR",
+      about: "folder of your own kinds of tasks; several with commas between them, or one each time",
+      repeatable: true,
+    },
     { flags: "--scratch DIR", about: "where temporary files of tasks go, in a folder that is removed at the end" },
     { flags: "--name NAME", about: "unique in the cluster; host and process by default" },
     { flags: "--access-file FILE", about: "token and certificate, as pe-scheduler wrote them" },

@@ -38,7 +38,7 @@ export function readSettings(given: Given): Omit<WorkerSettings, "scratch"> {
     threads: given.parsed("threads", readThreads) ?? availableParallelism(),
     memoryLimitBytes: given.parsed("memory-limit", readBytes) ?? Math.floor(machineBytes() * MEMORY_SHARE),
     resources: given.parsed("resources", readResources) ?? [],
-    kinds: given.parsed("kinds", readFolders) ?? [],
+    kinds: given.texts("kinds").flatMap(readFolders),
     json: given.flag("json"),
   };
 }

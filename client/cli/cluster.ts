@@ -23,6 +23,9 @@ export async function withCluster<Result>(given: Given, use: (cluster: Cluster) 
   }
 }
 
+/** Of an error that nobody answers: here is more to be said. */
+const QUESTION = "; is a scheduler running there?";
+
 async function openCluster(given: Given): Promise<Cluster> {
   const [file, asked] = [given.text("access-file"), given.text("scheduler")];
   const { url, token, ca } = await readAccess({
@@ -31,11 +34,9 @@ async function openCluster(given: Given): Promise<Cluster> {
     ...(asked !== undefined && { url: asked }),
   });
   const client = await Client.connect(url, { accessFile: file, name: clientName() }).catch((error: unknown) => {
-    if (!(error instanceof PeError && error.code === "PE_CONNECTION")) throw error;
+    if (!(error instanceof PeError && error.message.endsWith(QUESTION))) throw error;
     const advice = "start one with pe-scheduler, or name another with --scheduler or --access-file";
-    throw new PeError(error.code, `${error.message.replace(/; is a scheduler running there\?$/, "")}; ${advice}`, {
-      cause: error,
-    });
+    throw new PeError(error.code, `${error.message.slice(0, -QUESTION.length)}; ${advice}`, { cause: error });
   });
   const access = { schedulerUrl: url, ...(token !== undefined && { token }), ...(ca !== undefined && { ca }) };
   return { client, access };

@@ -8,6 +8,8 @@ export interface OptionSpec {
   readonly about: string;
   readonly required?: boolean;
   readonly default?: string;
+  /** May be given several times: `Given.texts` has the values in their order. */
+  readonly repeatable?: boolean;
 }
 
 export interface CommandSpec {
@@ -40,6 +42,12 @@ export class Given {
   text(name: string): string | undefined {
     const value = this.#values.get(name);
     return typeof value === "string" ? value : undefined;
+  }
+
+  /** Values of an option that may be given several times. */
+  texts(name: string): readonly string[] {
+    const value = this.#values.get(name);
+    return Array.isArray(value) ? (value as string[]) : [];
   }
 
   /** Value of something that is required or has a default. */

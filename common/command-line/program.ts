@@ -89,9 +89,11 @@ function declare(command: Command, { about, argument, options, examples }: Comma
   command.description(about);
   if (argument !== undefined)
     command.argument(argument.optional === true ? `[${argument.name}]` : `<${argument.name}>`, argument.about);
-  for (const { flags, about: text, required, default: value } of options) {
+  for (const { flags, about: text, required, default: value, repeatable } of options) {
     const declared = flags.replace(/ (\S+)$/, " <$1>");
-    command.option(declared, required === true ? `${text} (required)` : text, value);
+    const told = required === true ? `${text} (required)` : text;
+    if (repeatable === true) command.option(declared, told, collect);
+    else command.option(declared, told, value);
   }
   // Commander would name an option as missing whose name is only mistyped, or taken for the value of another.
   command.allowExcessArguments();
@@ -101,15 +103,21 @@ function declare(command: Command, { about, argument, options, examples }: Comma
   );
 }
 
+/** Of an option that may be given several times. */
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
 /** Slips of the keyboard that commander would blame on something else. @throws {PeError} `PE_PARAMETER` */
 function refuseSlips(command: Command, spec: CommandSpec, called: string): void {
   const { name, argument, options } = spec;
   const help = `see ${called} --help`;
   const flags = new Set(command.options.map(({ long }) => long));
   for (const option of command.options) {
-    const value: unknown = command.getOptionValue(option.attributeName());
-    if (typeof value === "string" && flags.has(value))
-      throw new PeError("PE_PARAMETER", `Cannot read ${option.long}: ${value} follows it, not a value; ${help}`);
+    const value = command.getOptionValue(option.attributeName()) as string | readonly string[] | boolean | undefined;
+    const taken = [value].flat().find((one) => typeof one === "string" && flags.has(one));
+    if (taken !== undefined)
+      throw new PeError("PE_PARAMETER", `Cannot read ${option.long}: ${taken} follows it, not a value; ${help}`);
   }
   const [extra] = command.args.slice(argument === undefined ? 0 : 1);
   if (extra !== undefined)

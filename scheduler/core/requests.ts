@@ -111,16 +111,17 @@ export function onClientSaid(state: SchedulerState, link: number, message: Clien
 }
 
 function hello(state: SchedulerState, link: number, { protocol, software, name }: Request<"hello">): void {
-  if (protocol !== PROTOCOL_VERSION) {
-    const reason = `it speaks protocol ${protocol} (${software}), the scheduler ${PROTOCOL_VERSION}; update the older one`;
-    const message = {
-      type: "refuse",
-      code: "PE_VERSION",
-      message: `Cannot serve client "${name}": ${reason}`,
-    } as const;
-    state.out.push({ type: "to-client", link, message }, { type: "close-client", link, reason });
-    return;
-  }
+  const turnAway = (code: string, reason: string): void => {
+    const message = `Cannot serve client "${name}": ${reason}`;
+    state.out.push({ type: "to-client", link, message: { type: "refuse", code, message } });
+    state.out.push({ type: "close-client", link, reason });
+  };
+  if (state.clients.has(link)) return turnAway("PE_PROTOCOL", "this connection has said hello before");
+  if (protocol !== PROTOCOL_VERSION)
+    return turnAway(
+      "PE_VERSION",
+      `it speaks protocol ${protocol} (${software}), the scheduler ${PROTOCOL_VERSION}; update the older one`,
+    );
   state.clients.set(link, { link, name });
   toClient(state, link, { type: "welcome", epoch: state.epoch, software: SOFTWARE });
 }

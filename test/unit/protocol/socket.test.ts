@@ -401,6 +401,20 @@ const another = makeCertificate();
 describe.skipIf(certificate === undefined || another === undefined)(
   "connectSocket() with TLS (needs the openssl program)",
   () => {
+    test("of an address with TLS says that the other side has none, and which address to use", async () => {
+      const plain = await listen();
+      const [code, message] = await codeOf(connectSocket(`${plain.replace("ws:", "wss:")}/worker`, { link }));
+      expect(code).toBe("PE_CONNECTION");
+      expect(message).toMatch(/does not speak TLS; use ws:\/\/127\.0\.0\.1:\d+$/);
+    });
+
+    test("of an address without TLS says that the other side wants it, and which address to use", async () => {
+      const secure = await listen({ tls: certificate! });
+      const [code, message] = await codeOf(connectSocket(`${secure.replace("wss:", "ws:")}/worker`, { link }));
+      expect(code).toBe("PE_CONNECTION");
+      expect(message).toContain(`speaks TLS; use ${secure} with the access file`);
+    });
+
     test("trusts the pinned certificate under any host name, and nothing else", async () => {
       const url = `${await listen({ tls: certificate! })}/worker`;
       const connection = await connectSocket(url, { link, token: WORKER, ca: certificate!.cert });

@@ -1,5 +1,18 @@
+import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readBytes, readResources } from "../../../worker/settings.ts";
+import { Given } from "../../../common/command-line/command.ts";
+import { readBytes, readResources, readSettings } from "../../../worker/settings.ts";
+
+describe("readSettings()", () => {
+  test("takes folders of kinds with commas between them, and each time that they are named", () => {
+    const { kinds } = readSettings(new Given([["kinds", ["a,b", "c"]]]));
+    expect(kinds).toEqual(["a", "b", "c"].map((folder) => resolve(folder)));
+  });
+
+  test("has no folders of kinds where none is named", () => {
+    expect(readSettings(new Given([])).kinds).toEqual([]);
+  });
+});
 
 describe("readBytes()", () => {
   test.each([

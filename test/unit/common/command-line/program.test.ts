@@ -56,6 +56,25 @@ async function run(args: readonly string[], more: Partial<ProgramSpec> = {}): Pr
 }
 
 describe("runProgram()", () => {
+  test("gives all values of an option that may be given several times, and the last one of another", async () => {
+    const options = [
+      { flags: "--kinds DIR", about: "folders", repeatable: true },
+      { flags: "--host HOST", about: "a host" },
+    ];
+    const commands = { list: async () => await Promise.resolve(command("list", { options }, calls)) };
+    const calls: { name: string; given: Given }[] = [];
+    await run(["list", "--kinds", "a", "--host", "x", "--kinds", "b,c", "--host", "y"], { commands });
+    const { given } = calls[0]!;
+    expect([given.texts("kinds"), given.has("kinds"), given.texts("host"), given.text("host")]).toEqual([
+      ["a", "b,c"],
+      true,
+      [],
+      "y",
+    ]);
+    const { stderr } = await run(["list", "--kinds", "a", "--kinds", "--host"], { commands });
+    expect(stderr).toContain("Cannot read --kinds: --host follows it");
+  });
+
   test("runs what the program does by its own name, with its options and argument", async () => {
     const { calls, status } = await run(["ws://here", "--host", "there"]);
     expect(status).toBe(0);

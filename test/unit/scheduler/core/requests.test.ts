@@ -18,6 +18,16 @@ describe("hello", () => {
     expect(scheduler.closed).toEqual([2]);
   });
 
+  test("said again is refused, and the connection ends", () => {
+    const scheduler = new SchedulerUnderTest();
+    scheduler.connectClient(2);
+    scheduler.connectClient(2);
+    expect(scheduler.told("refuse", 2)).toMatchObject([
+      { code: "PE_PROTOCOL", message: expect.stringContaining("said hello before") },
+    ]);
+    expect(scheduler.closed).toEqual([2]);
+  });
+
   test("must come first", () => {
     const scheduler = new SchedulerUnderTest();
     scheduler.ask({ type: "status" } as never, 7);
