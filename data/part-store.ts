@@ -14,7 +14,7 @@ export interface PartStore {
    *
    * @param sha256 Of `bytes`, 32 bytes, where the caller has it.
    * @throws {PeError} `PE_PARTS_UNREACHABLE` when this host has no such store, `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE`,
-   * `PE_CONNECTION`, `PE_ACCESS`
+   * `PE_CONNECTION`, `PE_ACCESS`; on S3 `PE_STORE_UNAVAILABLE`, `PE_CREDENTIALS`
    */
   put(name: string, bytes: Uint8Array, sha256?: Uint8Array): Promise<void>;
   /** The bytes of a part, or undefined when it is not there or not whole. */

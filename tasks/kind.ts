@@ -38,7 +38,8 @@ export interface TaskContext<Common = unknown> {
   /**
    * A part stored before under this name (by an interrupted or an earlier job), if it is there and whole.
    *
-   * @throws {PeError} `PE_CONNECTION` when the store cannot be asked: the task runs again, and nobody is to blame.
+   * @throws {PeError} `PE_CONNECTION`, `PE_STORE_UNAVAILABLE`, `PE_CREDENTIALS` when the store cannot be asked: the task runs
+   *   again, and nobody is to blame.
    */
   findPart(name: string): Promise<Uint8Array | undefined>;
   /**

@@ -6,7 +6,7 @@ import type { PartStore } from "../part-store.ts";
 import type { ObjectStore } from "./store.ts";
 
 /** Errors of the object store that no other try from this host would mend. */
-const UNREACHABLE = new Set(["PE_OBJECT_MISSING", "PE_OBJECT_DENIED", "PE_CREDENTIALS", "PE_STORE_REFUSED"]);
+const UNREACHABLE = new Set(["PE_OBJECT_MISSING", "PE_OBJECT_DENIED", "PE_STORE_REFUSED"]);
 
 export function objectPartStore(store: ObjectStore): PartStore {
   return {
@@ -49,16 +49,17 @@ async function readSlice(store: ObjectStore, name: string, offset: number, into:
     throw new PeError("PE_RESULTS_UNREADABLE", `Cannot read part "${name}": it has not the bytes from ${offset} on`);
 }
 
-/** What a worker does about an error depends on whether it may pass: see `PartStore.put`. */
+/** What a worker does about an error depends on whether it may pass: a store that is away, or credentials that are renewed. */
 async function told<Result>(act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();
   } catch (error) {
     if (!(error instanceof PeError)) throw error;
-    const options = { cause: error, details: { ...error.details, host: hostname() } };
-    if (UNREACHABLE.has(error.code))
-      throw new PeError("PE_PARTS_UNREACHABLE", `${error.message} (on ${hostname()})`, options);
-    if (error.code === "PE_STORE_UNAVAILABLE") throw new PeError("PE_CONNECTION", error.message, options);
-    throw error;
+    if (!UNREACHABLE.has(error.code)) throw error;
+    const host = hostname();
+    throw new PeError("PE_PARTS_UNREACHABLE", `${error.message} (on ${host})`, {
+      cause: error,
+      details: { ...error.details, host },
+    });
   }
 }

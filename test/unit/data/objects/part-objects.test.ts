@@ -26,9 +26,9 @@ describe("objectPartStore()", () => {
   });
 
   test.each([
-    ["PE_STORE_UNAVAILABLE", "PE_CONNECTION"],
+    ["PE_STORE_UNAVAILABLE", "PE_STORE_UNAVAILABLE"],
+    ["PE_CREDENTIALS", "PE_CREDENTIALS"],
     ["PE_OBJECT_DENIED", "PE_PARTS_UNREACHABLE"],
-    ["PE_CREDENTIALS", "PE_PARTS_UNREACHABLE"],
     ["PE_OBJECT_MISSING", "PE_PARTS_UNREACHABLE"],
   ] as const)("tells %s as what a worker acts on, %s", async (code, told) => {
     const failing = (): Promise<never> => Promise.reject(new PeError(code, "Cannot write s3://b/a: why"));
