@@ -2,12 +2,13 @@
  * The pool of threads without a scheduler: hands out frames of a PE job, waits for their ends, nothing more. No leases, no
  * journal, no attempts: what the scheduler costs is measured against this.
  */
-import { asPeError, PeError } from "../common/errors.ts";
 import { decodeValue, encodeValue } from "../protocol/values.ts";
 import { encodeJobCommon } from "../tasks/job-common.ts";
 import type { PeJob } from "../tasks/pe/plan.ts";
 import type { PeSummary } from "../tasks/pe/run.ts";
+import type { Frame } from "../worker/frame.ts";
 import { createWorkerPool, type WorkerPool } from "../worker/pool.ts";
+import { runFrames } from "./pool-frames.ts";
 
 /** Work that a frame should hold: hand-over costs some 50 us. */
 const FRAME_TARGET_MS = 25;
@@ -47,23 +48,19 @@ async function runAll(pool: WorkerPool, job: PeJob, partsUrl: string): Promise<P
   const common = encodeJobCommon({ parts: partsUrl, common: job.common });
   const summaries: PeSummary[] = [];
   let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < job.taskCount) {
-      const start = next;
-      next = Math.min(job.taskCount, start + frameTasks);
-      const tasks = Array.from({ length: next - start }, (_, place) => ({
-        task: start + place,
-        attempt: 1,
-        parameters: encodeValue(job.task(start + place)),
-        inputs: [],
-      }));
-      const end = await pool.run({ job: 1, id: job.id, kind: job.kind, common, tasks }, ({ done, failed }) => {
-        for (const { task, result } of done) summaries[task] = decodeValue(result) as PeSummary;
-        for (const { task, message } of failed) throw new PeError("PE_TASK_FAILED", `Task ${task}: ${message}`);
-      });
-      if (end.type === "died") throw asPeError(new Error(end.reason), "PE_TASK_FAILED", "A thread died");
-    }
+  const nextFrame = (): Frame | undefined => {
+    if (next === job.taskCount) return undefined;
+    const start = next;
+    next = Math.min(job.taskCount, start + frameTasks);
+    const tasks = Array.from({ length: next - start }, (_, place) => ({
+      task: start + place,
+      epoch: 1,
+      attempt: 1,
+      parameters: encodeValue(job.task(start + place)),
+      inputs: [],
+    }));
+    return { job: 1, id: job.id, kind: job.kind, common, tasks };
   };
-  await Promise.all(Array.from({ length: pool.threads }, lane));
+  await runFrames(pool, nextFrame, ({ task, result }) => (summaries[task] = decodeValue(result) as PeSummary));
   return summaries;
 }

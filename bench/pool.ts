@@ -1,13 +1,15 @@
 /**
  * Hand-over to the pool of threads alone: no-op tasks with parameters of about 70 bytes, no scheduler and no connection. As in a
- * worker, each thread has one frame at a time.
+ * worker, each thread has one frame and the next one.
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { encodeValue } from "../protocol/values.ts";
 import { encodeJobCommon } from "../tasks/job-common.ts";
+import type { Frame } from "../worker/frame.ts";
 import { createWorkerPool, type WorkerPool } from "../worker/pool.ts";
+import { runFrames } from "./pool-frames.ts";
 
 const FRAME_TASKS = [1, 10, 100, 256];
 /** The place of the kinds of the tests, from the root of the repository. */
@@ -61,19 +63,18 @@ async function runTasks(pool: WorkerPool, count: number, frameTasks: number): Pr
   let ended = 0;
   const startMs = performance.now();
   let next = 0;
-  const lane = async (): Promise<void> => {
-    for (;;) {
-      if (next >= count) return;
-      const tasks = Array.from({ length: Math.min(frameTasks, count - next) }, () => ({
-        task: next++,
-        attempt: 1,
-        parameters,
-        inputs: [],
-      }));
-      await pool.run({ job: 1, id: "bench", kind: "noop", common, tasks }, ({ done }) => void (ended += done.length));
-    }
+  const nextFrame = (): Frame | undefined => {
+    if (next === count) return undefined;
+    const tasks = Array.from({ length: Math.min(frameTasks, count - next) }, () => ({
+      task: next++,
+      epoch: 1,
+      attempt: 1,
+      parameters,
+      inputs: [],
+    }));
+    return { job: 1, id: "bench", kind: "noop", common, tasks };
   };
-  await Promise.all(Array.from({ length: pool.threads }, lane));
+  await runFrames(pool, nextFrame, () => void ended++);
   if (ended !== count) throw new Error(`${ended} of ${count} tasks ended`);
   return (performance.now() - startMs) / 1000;
 }

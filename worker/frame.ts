@@ -1,7 +1,8 @@
 /**
- * What a pool and its threads say to each other: a frame of tasks goes down in one piscina run, the ends of quick tasks come
- * back on a board of shared memory, and everything else over the message port that travels with the frame. A frame, not
- * a task, is the unit of hand-over because a piscina run costs tens of microseconds, and a message some ten.
+ * What a pool and its threads say to each other. A piscina run gives a thread a first frame of tasks and a port, over which more
+ * frames follow while it runs. The ends of quick tasks come back on a board of shared memory, one for each frame, and
+ * everything else over the port. A frame, not a task, is the unit of hand-over because a piscina run costs tens of
+ * microseconds, and a message some ten.
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ErrorRecord } from "../common/errors.ts";
@@ -21,6 +22,8 @@ export interface Frame {
 
 /** A frame as a thread receives it. Bytes of all tasks lie one after the other: each view of memory costs a copy. */
 export interface DeliveredFrame {
+  /** Counts the frames of a lane. */
+  readonly number: number;
   readonly id: string;
   readonly kind: string;
   /** As the worker told the scheduler: another one in this thread means that its file was changed. */
@@ -31,8 +34,13 @@ export interface DeliveredFrame {
   readonly parameters: Pieces;
   /** Results that the tasks need, and how many each does; absent where none does. */
   readonly inputs?: { readonly values: Pieces; readonly counts: Uint32Array };
-  readonly port: MessagePort;
   readonly board: SharedArrayBuffer;
+}
+
+/** What a piscina run gives a thread. */
+export interface FirstFrame {
+  readonly frame: DeliveredFrame;
+  readonly port: MessagePort;
 }
 
 /** Piece `i` ends at `ends[i]`. */
@@ -71,7 +79,9 @@ export interface Failure {
 /** The end of a task that does not fit on the board. */
 export interface LongEnd {
   readonly type: "ended";
-  /** Place in the frame. */
+  /** Number of the frame. */
+  readonly frame: number;
+  /** Place in it. */
   readonly place: number;
   /** Where its parts go. */
   readonly partsUrl: string | null;
@@ -91,12 +101,17 @@ export type ToPool =
   /** Answers `load`: the input cannot be read. */
   | { readonly type: "unloadable"; readonly file: InputFile; readonly error: ErrorRecord };
 
-/** Everything a pool may say to a thread, each an answer to `want`. */
-export type ToThread =
+/** What a pool answers to `want`. */
+export type ContentAnswer =
   /** Nobody has it: read it and tell. */
   | { readonly type: "load" }
   | { readonly type: "content"; readonly loaded: LoadedContent }
   | { readonly type: "unloadable"; readonly error: ErrorRecord };
+
+/** Everything a pool may say to a thread. */
+export type ToThread =
+  /** To be run after what it has. */
+  { readonly type: "frame"; readonly frame: DeliveredFrame } | ContentAnswer;
 
 /** @returns The pieces one after the other. */
 export function joinPieces(list: readonly Uint8Array[]): Pieces {

@@ -1,14 +1,13 @@
-/** What a running task can reach from its thread: shared inputs over the frame's port, stored parts. */
-import { once } from "node:events";
-import type { MessagePort } from "node:worker_threads";
+/** What a running task can reach from its thread: shared inputs over the thread's port, stored parts. */
 import { asPeError, PeError } from "../common/errors.ts";
 import type { InputFile } from "../data/inputs.ts";
 import { isS3Url } from "../data/objects/address.ts";
 import { assertPartName } from "../data/part-name.ts";
 import type { SharedContent, TaskContext } from "../tasks/kind.ts";
 import { readContent, readObjectContent } from "./content-reader.ts";
-import type { PartToStore, ToPool, ToThread } from "./frame.ts";
+import type { PartToStore } from "./frame.ts";
 import type { ThreadJob } from "./thread-job.ts";
+import type { ThreadPort } from "./thread-port.ts";
 
 /** Parts of one task. */
 const PARTS_MAX = 64;
@@ -23,7 +22,7 @@ export class TaskInThread {
   readonly parts: Pick<PartToStore, "name" | "bytes">[] = [];
   #isOver = false;
 
-  constructor(index: number, { common, store }: ThreadJob, port: MessagePort) {
+  constructor(index: number, { common, store }: ThreadJob, port: ThreadPort) {
     this.context = {
       common,
       index,
@@ -73,40 +72,28 @@ function allocateShared(bytes: number): Uint8Array<SharedArrayBuffer> {
   return new Uint8Array(new SharedArrayBuffer(bytes));
 }
 
-/** Answers carry no name: one question at a time. */
-let lastAsked: Promise<unknown> = Promise.resolve();
-
-async function sharedContent(file: InputFile, port: MessagePort): Promise<SharedContent> {
-  const asked = lastAsked.then(async () => await askForContent(file, port));
-  lastAsked = asked.catch(() => undefined);
-  return await asked;
-}
-
-async function askForContent(file: InputFile, port: MessagePort): Promise<SharedContent> {
-  const say = (message: ToPool): void => port.postMessage(message);
-  const answer = once(port, "message") as Promise<[ToThread]>;
-  say({ type: "want", file });
-  const [message] = await answer;
-  switch (message.type) {
+async function sharedContent(file: InputFile, port: ThreadPort): Promise<SharedContent> {
+  const answer = await port.ask(file);
+  switch (answer.type) {
     case "content":
-      return message.loaded;
+      return answer.loaded;
     case "unloadable":
-      throw PeError.fromRecord(message.error);
+      throw PeError.fromRecord(answer.error);
     case "load":
-      return await loadShared(file, say);
+      return await loadShared(file, port);
   }
 }
 
-async function loadShared(file: InputFile, say: (message: ToPool) => void): Promise<SharedContent> {
+async function loadShared(file: InputFile, port: ThreadPort): Promise<SharedContent> {
   try {
     const loaded = isS3Url(file.path)
       ? await readObjectContent(file, allocateShared)
       : readContent(file, allocateShared);
-    say({ type: "loaded", file, loaded });
+    port.say({ type: "loaded", file, loaded });
     return loaded;
   } catch (error) {
     const known = asPeError(error, "PE_SHARD_UNREADABLE", `Cannot read "${file.name}"`);
-    say({ type: "unloadable", file, error: known.toRecord() });
+    port.say({ type: "unloadable", file, error: known.toRecord() });
     throw known;
   }
 }

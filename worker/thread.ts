@@ -1,21 +1,29 @@
-/** Entry of a pool thread: runs the tasks of a frame one after the other and tells how each ended. */
+/** Entry of a pool thread: runs the tasks of its frames one after the other and tells how each ended. */
 import { hash } from "node:crypto";
-import { workerData, type MessagePort } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { PeError } from "../common/errors.ts";
 import { decodeValue, packValue } from "../protocol/values.ts";
 import { parse } from "../tasks/parse.ts";
 import type { KindVersion } from "../tasks/registry.ts";
 import { Board } from "./board.ts";
 import { failureOf } from "./failure.ts";
-import { pieceOf, type DeliveredFrame, type LongEnd, type PartToStore, type ThreadData, type ToPool } from "./frame.ts";
+import {
+  pieceOf,
+  type DeliveredFrame,
+  type FirstFrame,
+  type LongEnd,
+  type PartToStore,
+  type ThreadData,
+} from "./frame.ts";
 import { TaskInThread } from "./thread-context.ts";
 import { ThreadJobs, type ThreadJob } from "./thread-job.ts";
+import { ThreadPort } from "./thread-port.ts";
 
 /** A larger result has to be a part. */
 const RESULT_BYTES_MAX = 64 * 1024;
 /**
- * Whoever looks at the board is told of news at most so often; what ends the frame is told by its end. Each report costs
- * all processes a wake-up, so tasks of a millisecond share one.
+ * Whoever looks at the board is told of news at most so often, and when a frame has ended that another one follows; of the
+ * last frame the run's end tells. Each report costs all processes a wake-up, so tasks of a millisecond share one.
  */
 const LOOK_EVERY_MS = 5;
 
@@ -26,66 +34,78 @@ export async function listKinds(): Promise<readonly KindVersion[]> {
   return (await jobs.kinds()).list();
 }
 
-/** What piscina calls. Never rejects for a task's error: only the death of the thread rejects a run. */
-export async function runFrame(frame: DeliveredFrame): Promise<void> {
-  const { port, tasks } = frame;
-  const board = new Board(frame.board);
+/**
+ * What piscina calls: runs a first frame, then those that have come meanwhile. Never rejects for a task's error: only the
+ * death of the thread rejects a run.
+ */
+export async function runFrames({ frame: first, port: messages }: FirstFrame): Promise<void> {
+  const port = new ThreadPort(messages);
   try {
-    let startMs = performance.now();
-    let lookedMs = startMs;
-    for (let place = 0; place < tasks.length; place++) {
-      board.begin();
-      const end = await runTask(frame, place);
-      const endMs = performance.now();
-      tell(board, port, end, (endMs - startMs) * 1000);
-      if (endMs - lookedMs > LOOK_EVERY_MS && place < tasks.length - 1) {
-        lookedMs = endMs;
-        port.postMessage({ type: "look" } satisfies ToPool);
-      }
-      startMs = endMs;
+    for (let frame: DeliveredFrame | undefined = first; frame !== undefined;) {
+      await runFrame(frame, port);
+      frame = port.takeFrame();
+      if (frame !== undefined) port.say({ type: "look" });
     }
   } finally {
     port.close();
   }
 }
 
-function tell(board: Board, port: MessagePort, end: LongEnd, tookUs: number): void {
+async function runFrame(frame: DeliveredFrame, port: ThreadPort): Promise<void> {
+  const { tasks } = frame;
+  const board = new Board(frame.board);
+  let startMs = performance.now();
+  let lookedMs = startMs;
+  for (let place = 0; place < tasks.length; place++) {
+    board.begin();
+    const end = await runTask(frame, place, port);
+    const endMs = performance.now();
+    tell(board, port, end, (endMs - startMs) * 1000);
+    if (endMs - lookedMs > LOOK_EVERY_MS && place < tasks.length - 1) {
+      lookedMs = endMs;
+      port.say({ type: "look" });
+    }
+    startMs = endMs;
+  }
+}
+
+function tell(board: Board, port: ThreadPort, end: LongEnd, tookUs: number): void {
   const { parts } = end;
   const result = "result" in end.end && parts.length === 0 && board.takes(end.end.result) ? end.end.result : undefined;
   if (result === undefined)
-    port.postMessage(
+    port.say(
       "result" in end.end ? { ...end, end: { result: end.end.result.slice() } } : end,
       parts.flatMap(({ bytes }) => transferable(bytes)),
     );
   board.end(tookUs, result);
 }
 
-async function runTask(frame: DeliveredFrame, place: number): Promise<LongEnd> {
+async function runTask(frame: DeliveredFrame, place: number, port: ThreadPort): Promise<LongEnd> {
   const index = frame.tasks[place]!;
+  const ended = { type: "ended", frame: frame.number, place } as const;
   let job: ThreadJob;
   try {
     job = await jobs.get(frame);
   } catch (error) {
     const failure = failureOf(error, `Cannot begin job "${frame.id}"`);
-    return { type: "ended", place, partsUrl: null, parts: [], end: { failure: { ...failure, endsJob: true } } };
+    return { ...ended, partsUrl: null, parts: [], end: { failure: { ...failure, endsJob: true } } };
   }
   const { kind, partsUrl } = job;
-  const task = new TaskInThread(index, job, frame.port);
+  const task = new TaskInThread(index, job, port);
   try {
     const parameters = parametersOf(frame, place);
     const checked =
       kind.schema === undefined ? parameters : parse(kind.schema, parameters, `parameters of a ${kind.name} task`);
     const value = await kind.run(checked, task.context);
     return {
-      type: "ended",
-      place,
+      ...ended,
       partsUrl,
       parts: task.parts.map(digested),
       end: { result: encoded(kind.name, value) },
     };
   } catch (error) {
     const failure = failureOf(error, `Task ${index} of kind ${kind.name} failed`);
-    return { type: "ended", place, partsUrl, parts: [], end: { failure } };
+    return { ...ended, partsUrl, parts: [], end: { failure } };
   } finally {
     task.over();
   }

@@ -13,6 +13,7 @@ import { createWorkerCore, type WorkerCore } from "./core/core.ts";
 import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { KindVersion } from "../tasks/registry.ts";
+import type { Lane } from "./lane.ts";
 import { createWorkerPool, type WorkerPool } from "./pool.ts";
 
 /** Half of the scheduler's heartbeat: a time limit is noticed within it. */
@@ -110,8 +111,6 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   }
 }
 
-type RunEffect = Extract<WorkerEffect, { type: "run" }>;
-
 class RunningWorker implements Worker {
   readonly ended: Promise<WorkerEnd>;
   #resolveEnded!: (end: WorkerEnd) => void;
@@ -119,8 +118,8 @@ class RunningWorker implements Worker {
   readonly #pool: WorkerPool;
   readonly #core: WorkerCore;
   readonly #connection: Reconnecting;
-  /** Ends the thread of a slot. */
-  readonly #kills: (AbortController | undefined)[];
+  /** By slot. */
+  readonly #lanes: readonly Lane[];
   readonly #ticking: NodeJS.Timeout;
   readonly #unwatch: () => void;
   #farewell: NodeJS.Timeout | undefined;
@@ -133,7 +132,12 @@ class RunningWorker implements Worker {
     this.#options = options;
     this.#pool = pool;
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
-    this.#kills = Array.from({ length: threads }, () => undefined);
+    this.#lanes = Array.from({ length: threads }, (_, slot) =>
+      pool.openLane({
+        onEnded: (ended) => this.#step({ type: "ended", slot, ...ended }),
+        onDied: (reason) => this.#step({ type: "thread-died", slot, reason }),
+      }),
+    );
     this.#core = createWorkerCore({
       protocol: PROTOCOL_VERSION,
       software: `pe-cluster ${packageVersion()}`,
@@ -195,8 +199,9 @@ class RunningWorker implements Worker {
 
   /** A scheduler that is gone would keep a leaving worker for ever; whoever runs the tasks again loses only time. */
   #leaveUnheard(): void {
-    const { connected, slots } = this.#core.state;
-    if (!connected && slots.every(({ frame }) => frame.length === 0)) return void this.#end(this.#lastEnd);
+    const { connected, hands } = this.#core.state;
+    const isBusy = [...hands.values()].some(({ state }) => state.name === "frame" || state.name === "storing");
+    if (!connected && !isBusy) return void this.#end(this.#lastEnd);
     this.#farewell = setTimeout(() => this.#leaveUnheard(), FAREWELL_MS);
   }
 
@@ -214,10 +219,12 @@ class RunningWorker implements Worker {
     switch (effect.type) {
       case "send":
         return this.#connection.send(effect.message);
-      case "run":
-        return void this.#run(effect);
+      case "run": {
+        const { slot, ...frame } = effect;
+        return this.#lanes[slot]!.run(frame);
+      }
       case "kill":
-        return this.#kills[effect.slot]?.abort(effect.reason);
+        return this.#lanes[effect.slot]!.kill(effect.reason);
       case "disconnect":
         return this.#connection.drop(effect.reason);
       case "left":
@@ -225,17 +232,6 @@ class RunningWorker implements Worker {
       case "refused":
         return void this.#end({ type: "refused", code: effect.code, message: effect.message });
     }
-  }
-
-  async #run({ slot, ...frame }: RunEffect): Promise<void> {
-    const kill = new AbortController();
-    this.#kills[slot] = kill;
-    const end = await this.#pool.run(frame, (ended) => this.#step({ type: "ended", slot, ...ended }), kill.signal);
-    // The core gives a slot its next frame as soon as the last task of this one was told.
-    if (this.#kills[slot] === kill) this.#kills[slot] = undefined;
-    if (end.type === "died") this.#step({ type: "thread-died", slot, reason: end.reason });
-    // A thread that was to be ended had just ended its frame: the core waits to hear that it is free.
-    else if (kill.signal.aborted) this.#step({ type: "thread-died", slot, reason: String(kill.signal.reason) });
   }
 
   #onMemory(rssBytes: number, paused: boolean, limitBytes: number): void {
@@ -259,7 +255,8 @@ class RunningWorker implements Worker {
   /** What runs is to blame for the memory, as far as one can tell. */
   #endThreads(rssBytes: number, limitBytes: number): void {
     if (this.#closing !== undefined) return;
-    for (const kill of this.#kills) kill?.abort(`the worker's memory is full: ${sizes(rssBytes, limitBytes)}`);
+    for (const lane of this.#lanes)
+      if (lane.isBusy) lane.kill(`the worker's memory is full: ${sizes(rssBytes, limitBytes)}`);
   }
 
   async #end(end: WorkerEnd): Promise<void> {
@@ -272,7 +269,7 @@ class RunningWorker implements Worker {
     clearTimeout(this.#farewell);
     this.#unwatch();
     this.#connection.end(end.type === "refused" ? end.message : `the worker ends: ${end.type}`);
-    for (const kill of this.#kills) kill?.abort("the worker ends");
+    for (const lane of this.#lanes) if (lane.isBusy) lane.kill("the worker ends");
     await this.#pool.destroy();
     this.#resolveEnded(end);
   }

@@ -13,7 +13,7 @@ import { openPool, runFrame } from "../support/pool.ts";
 
 const tags = (count: number): { tag: number }[] => Array.from({ length: count }, (_, tag) => ({ tag }));
 
-describe("pool.run()", () => {
+describe("a frame", () => {
   test("tells the result of each task, in few calls where they are quick", async () => {
     const pool = await openPool();
     const { end, results, calls } = await runFrame(pool, { kind: "noop", parameters: tags(256) });

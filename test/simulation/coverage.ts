@@ -6,11 +6,11 @@ import type { SchedulerEvent } from "../../scheduler/core/events.ts";
 import type { SchedulerState } from "../../scheduler/core/state.ts";
 import { MAY_FOLLOW, TASK, TASK_STATES } from "../../scheduler/core/task-state.ts";
 import { leaseKey } from "../../scheduler/core/worker-record.ts";
-import type { WorkerEvent } from "../../worker/core/events.ts";
+import type { HandOutId, WorkerEvent } from "../../worker/core/events.ts";
 import { handKey, type WorkerState } from "../../worker/core/state.ts";
 
 const WORKER_STATES = ["joining", "active", "suspect", "leaving"] as const;
-const HAND_STATES = ["line", "frame", "done", "failed", "dropped"] as const;
+const HAND_STATES = ["line", "frame", "storing", "done", "failed", "dropped"] as const;
 
 const TASK_EVENTS = [
   "done",
@@ -46,6 +46,7 @@ const HAND_EVENTS = [
   "retract",
   "drop",
   "assign",
+  "computed",
   "ended",
   "thread-died",
   "memory",
@@ -140,6 +141,13 @@ export const TABLES = {
       "done/retract": "as above",
       "failed/retract": "as above",
       "dropped/retract": "as above",
+      "storing/retract": "as above",
+      "storing/stored": "only reports are stored",
+      "line/computed": "has not begun",
+      "storing/computed": "was computed",
+      "done/computed": "has ended",
+      "failed/computed": "has ended",
+      "storing/thread-died": "is in no thread",
       "done/ended": "has ended",
       "failed/ended": "has ended",
       "line/thread-died": "is in no thread",
@@ -200,9 +208,8 @@ export class Coverage {
       case "said":
         return this.#said(state, event.message);
       case "ended":
-        for (const ended of [...event.done, ...event.failed])
-          for (const hand of state.slots[event.slot]!.frame)
-            if (hand.job.job === ended.job && hand.task === ended.task) this.#count("hands", hand.state.name, "ended");
+        for (const ended of [...event.done, ...event.failed]) this.#handEnded(state, event.slot, ended, "ended");
+        for (const ended of event.storing) this.#handEnded(state, event.slot, ended, "computed");
         return;
       case "thread-died":
         for (const hand of state.slots[event.slot]!.frame) this.#count("hands", hand.state.name, "thread-died");
@@ -212,6 +219,15 @@ export class Coverage {
         for (const { frame } of state.slots)
           for (const hand of frame) if (hand.state.name === "dropped") this.#count("hands", "dropped", event.type);
     }
+  }
+
+  #handEnded(state: WorkerState, slot: number, ended: HandOutId, event: "ended" | "computed"): void {
+    const { job, task, epoch, attempt } = ended;
+    const held = state.hands.get(handKey(job, task));
+    const hands = [...state.slots[slot]!.frame, ...(held?.state.name === "storing" ? [held] : [])];
+    for (const hand of hands)
+      if (hand.job.job === job && hand.task === task && hand.epoch === epoch && hand.attempt === attempt)
+        this.#count("hands", hand.state.name, event);
   }
 
   #said(state: WorkerState, message: Extract<WorkerEvent, { type: "said" }>["message"]): void {

@@ -352,10 +352,10 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "state.nowMs < 0)",
   },
   {
-    name: "a slot is given a second frame",
+    name: "the end of a task is not noticed when its part was stored after the thread went on",
     file: "worker/core/threads.ts",
-    find: "frame.length === 0 && killedFor === undefined",
-    replace: "frame.length <= 1 && killedFor === undefined",
+    find: 'hand?.state.name === "storing" && isOf(hand, ended)',
+    replace: "false",
   },
   {
     name: "the worker waits for ever for a silent scheduler",

@@ -3,7 +3,7 @@ import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import { Random } from "../../common/random.ts";
 import type { WorkerCore } from "../../worker/core/core.ts";
-import type { TaskDone, TaskFailed, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
+import type { HandOutId, TaskDone, TaskFailed, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
 import { VERDICT_AFTER_MS } from "../../scheduler/core/limits.ts";
 import { handKey } from "../../worker/core/state.ts";
 import { must } from "./ledger.ts";
@@ -14,11 +14,13 @@ import { compute, VERSION, type Behaviour } from "./workload.ts";
 type RunEffect = Extract<WorkerEffect, { type: "run" }>;
 
 interface Thread {
-  frame: RunEffect | undefined;
+  /** The one it runs, and those that follow. */
+  frames: RunEffect[];
   /** The task that runs, or the number of those that ended. */
   place: number;
   done: TaskDone[];
   failed: TaskFailed[];
+  storing: HandOutId[];
   /** Changes when what was under way is void. */
   turn: number;
 }
@@ -27,6 +29,9 @@ interface Thread {
 type Link = Connection<WorkerToScheduler, SchedulerToWorker>;
 
 const TICK_MS = 500;
+/** Of the tasks, those with a part to store, and how long that takes at most; mostly it is much less. */
+const STORING_SHARE = 0.2;
+const STORING_MS_MAX = 4000;
 
 export class WorkerHost {
   readonly name: string;
@@ -82,10 +87,11 @@ export class WorkerHost {
       }),
     });
     this.#threads = Array.from({ length: this.slots }, () => ({
-      frame: undefined,
+      frames: [],
       place: 0,
       done: [],
       failed: [],
+      storing: [],
       turn: 0,
     }));
     this.#tick(this.#life);
@@ -175,7 +181,7 @@ export class WorkerHost {
 
   /** A thread that runs something dies by itself. */
   killThread(): void {
-    const busy = this.#threads.flatMap(({ frame }, slot) => (frame === undefined ? [] : [slot]));
+    const busy = this.#threads.flatMap(({ frames }, slot) => (frames.length === 0 ? [] : [slot]));
     if (busy.length > 0 && this.isUp && !this.isFrozen)
       this.#threadDies(busy[this.#random.integer(busy.length)]!, "out of memory");
   }
@@ -337,16 +343,14 @@ export class WorkerHost {
 
   #run(frame: RunEffect): void {
     const thread = this.#threads[frame.slot]!;
-    must(thread.frame === undefined, `slot ${frame.slot} of ${this.name} is given a second frame`);
     must(frame.tasks.length > 0, `slot ${frame.slot} of ${this.name} is given an empty frame`);
-    thread.frame = frame;
-    thread.place = 0;
-    this.#begin(frame.slot);
+    thread.frames.push(frame);
+    if (thread.frames.length === 1) this.#begin(frame.slot);
   }
 
   #begin(slot: number): void {
     const thread = this.#threads[slot]!;
-    const { frame } = thread;
+    const [frame] = thread.frames;
     const task = frame?.tasks[thread.place];
     if (frame === undefined || task === undefined) return;
     const begun = this.#world.begin(frame.id, task.task);
@@ -362,61 +366,78 @@ export class WorkerHost {
 
   #finish(slot: number, behaviour: Behaviour, tookMs: number, fails: boolean, blameless: boolean): void {
     const thread = this.#threads[slot]!;
-    const frame = thread.frame!;
-    const { task, attempt, parameters, inputs } = frame.tasks[thread.place]!;
+    const frame = thread.frames[0]!;
+    const { task, epoch, attempt, parameters, inputs } = frame.tasks[thread.place]!;
     if (behaviour === "poisonWorker") return this.kill(100 + this.#random.integer(2000));
     if (behaviour === "poisonThread") return this.#threadDies(slot, "it ended itself");
-    thread.place++;
-    if (fails || blameless) {
-      const endsJob = behaviour === "unreachable" && !blameless;
-      const code = blameless ? "PE_STORE" : endsJob ? "PE_INPUT_UNREACHABLE" : "PE_TASK_FAILED";
-      const failed = { job: frame.job, task, attempt, code, message: "it failed", stack: "", blameless, endsJob };
-      thread.failed.push(failed);
-    } else {
+    const id = { job: frame.job, task, epoch, attempt };
+    const endsJob = behaviour === "unreachable" && !blameless;
+    const code = blameless ? "PE_STORE" : endsJob ? "PE_INPUT_UNREACHABLE" : "PE_TASK_FAILED";
+    const failed: TaskFailed = { ...id, code, message: "it failed", stack: "", blameless, endsJob };
+    const done = (): TaskDone => {
       const result = behaviour === "huge" ? new Uint8Array(65 * 1024) : compute(frame.common, task, parameters, inputs);
-      thread.done.push({ job: frame.job, task, attempt, tookUs: tookMs * 1000, result });
-    }
+      return { ...id, tookUs: tookMs * 1000, result };
+    };
+    // Only a store is at fault for nobody.
+    if (this.#random.uniform() < STORING_SHARE && (blameless || !fails)) {
+      thread.storing.push(id);
+      this.#storeSoon(slot, blameless ? { done: [], failed: [failed] } : { done: [done()], failed: [] });
+    } else if (fails || blameless) thread.failed.push(failed);
+    else thread.done.push(done());
+    thread.place++;
     const isLast = thread.place === frame.tasks.length;
+    if (isLast) {
+      thread.frames.shift();
+      thread.place = 0;
+    }
     // The core may give the slot its next frame at once.
-    this.#report(slot);
-    if (!isLast) this.#begin(slot);
+    const { turn } = thread;
+    const hadMore = thread.frames.length > 0;
+    this.#report(slot, isLast);
+    if (hadMore && thread === this.#threads[slot] && turn === thread.turn) this.#begin(slot);
+  }
+
+  /** A part takes its time, and the thread does not wait for it. */
+  #storeSoon(slot: number, ended: { done: readonly TaskDone[]; failed: readonly TaskFailed[] }): void {
+    const life = this.#life;
+    this.#world.clock.after(this.#random.uniform() ** 3 * STORING_MS_MAX, () => {
+      if (life === this.#life) this.#soon(() => this.#step({ type: "ended", slot, ...ended, storing: [] }));
+    });
   }
 
   /** Each result is said at once; what comes within a turn of the event loop is heard together. */
-  #report(slot: number): void {
+  #report(slot: number, isLast: boolean): void {
     const thread = this.#threads[slot]!;
-    const isLast = thread.place === thread.frame!.tasks.length;
-    const gathered = thread.done.length + thread.failed.length;
-    if (isLast) thread.frame = undefined;
+    const gathered = thread.done.length + thread.failed.length + thread.storing.length;
     if (isLast || gathered >= this.#world.options.reportTasks) return this.#tellEnded(slot);
     if (gathered > 1) return;
     this.#world.clock.after(1, () =>
       this.#soon(() => {
-        if (thread === this.#threads[slot] && thread.done.length + thread.failed.length > 0) this.#tellEnded(slot);
+        if (thread === this.#threads[slot]) this.#tellEnded(slot);
       }),
     );
   }
 
   #tellEnded(slot: number): void {
     const thread = this.#threads[slot]!;
-    const { done, failed } = thread;
+    const { done, failed, storing } = thread;
     thread.done = [];
     thread.failed = [];
-    this.#step({ type: "ended", slot, done, failed });
+    thread.storing = [];
+    if (done.length + failed.length + storing.length > 0) this.#step({ type: "ended", slot, done, failed, storing });
   }
 
   #threadDies(slot: number, reason: string): void {
     const thread = this.#threads[slot]!;
-    if (thread.frame === undefined) return;
-    // What it said before it died still arrives.
-    const { done, failed } = thread;
-    thread.done = [];
-    thread.failed = [];
-    const running = thread.frame.tasks[thread.place];
-    if (running !== undefined) this.#world.hit(thread.frame.id, running.task);
-    thread.frame = undefined;
+    const [frame] = thread.frames;
+    if (frame === undefined) return;
+    const running = frame.tasks[thread.place];
+    if (running !== undefined) this.#world.hit(frame.id, running.task);
     thread.turn++;
-    if (done.length + failed.length > 0) this.#step({ type: "ended", slot, done, failed });
+    // What it said before it died still arrives, and frames that come until its death is heard of die with it.
+    this.#tellEnded(slot);
+    thread.frames = [];
+    thread.place = 0;
     this.#step({ type: "thread-died", slot, reason });
   }
 
@@ -428,7 +449,7 @@ export class WorkerHost {
         // It died by itself first.
         if (thread !== this.#threads[slot] || turn !== thread.turn) return;
         // A frame that ended meanwhile: the thread is ended all the same.
-        if (thread.frame !== undefined) return this.#threadDies(slot, reason);
+        if (thread.frames.length > 0) return this.#threadDies(slot, reason);
         thread.turn++;
         this.#step({ type: "thread-died", slot, reason });
       }),

@@ -1,7 +1,9 @@
 /** Frames of tasks of the test kinds, and how they ended. */
 import { afterEach } from "vitest";
 import type * as PoolModule from "../../worker/pool.ts";
-import type { Ended, FrameEnd, PoolOptions, WorkerPool } from "../../worker/pool.ts";
+import type { Ended } from "../../worker/frame-run.ts";
+import type { Frame } from "../../worker/frame.ts";
+import type { PoolOptions, WorkerPool } from "../../worker/pool.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import { encodeJobCommon } from "../../tasks/job-common.ts";
 import { built, TEST_KINDS } from "./built.ts";
@@ -18,6 +20,9 @@ export async function openPool(options: Partial<PoolOptions> = {}): Promise<Work
   open.push(pool);
   return pool;
 }
+
+/** How a frame ended: each task was told, or its thread died under the first one that was not. */
+export type FrameEnd = { readonly type: "ended" } | { readonly type: "died"; readonly reason: string };
 
 export interface FrameOutcome {
   readonly end: FrameEnd;
@@ -38,29 +43,48 @@ export interface FrameSpec {
   onEnded?(ended: Ended): void;
 }
 
+/** Tasks are numbered from `first`. */
+export function frameOf(
+  kind: string,
+  parameters: readonly unknown[],
+  more: Pick<FrameSpec, "common" | "parts" | "inputs"> & { readonly first?: number } = {},
+): Frame {
+  const { common, parts = null, inputs = [], first = 0 } = more;
+  return {
+    job: 1,
+    id: "job",
+    kind,
+    common: encodeJobCommon({ parts, common }),
+    tasks: parameters.map((value, place) => ({
+      task: first + place,
+      epoch: 1,
+      attempt: 1,
+      parameters: value instanceof Uint8Array ? value : encodeValue(value),
+      inputs: (inputs[place] ?? []).map((input) => encodeValue(input)),
+    })),
+  };
+}
+
 export async function runFrame(pool: WorkerPool, spec: FrameSpec): Promise<FrameOutcome> {
   const { kind, parameters, common, parts = null, inputs = [], signal, onEnded } = spec;
   const results = new Map<number, unknown>();
   const failures = new Map<number, Ended["failed"][number]>();
   let calls = 0;
-  const frame = {
-    job: 1,
-    id: "job",
-    kind,
-    common: encodeJobCommon({ parts, common }),
-    tasks: parameters.map((value, task) => ({
-      task,
-      attempt: 1,
-      parameters: value instanceof Uint8Array ? value : encodeValue(value),
-      inputs: (inputs[task] ?? []).map((input) => encodeValue(input)),
-    })),
-  };
-  const tell = (ended: Ended): void => {
-    calls++;
-    for (const { task, result } of ended.done) results.set(task, decodeValue(result));
-    for (const failed of ended.failed) failures.set(failed.task, failed);
-    onEnded?.(ended);
-  };
-  const end = await pool.run(frame, tell, signal);
+  const frame = frameOf(kind, parameters, { common, parts, inputs });
+  await pool.listKinds();
+  const end = await new Promise<FrameEnd>((resolve) => {
+    const lane = pool.openLane({
+      onEnded: (ended) => {
+        calls++;
+        for (const { task, result } of ended.done) results.set(task, decodeValue(result));
+        for (const failed of ended.failed) failures.set(failed.task, failed);
+        onEnded?.(ended);
+        if (results.size + failures.size === parameters.length) resolve({ type: "ended" });
+      },
+      onDied: (reason) => resolve({ type: "died", reason }),
+    });
+    signal?.addEventListener("abort", () => lane.kill(String(signal.reason)), { once: true });
+    lane.run(frame);
+  });
   return { end, results, failures, calls };
 }

@@ -4,7 +4,7 @@ import { createOutbox, type Outbox } from "../../protocol/outbox.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { createWorkerCore, type WorkerCore } from "../../worker/core/core.ts";
-import type { WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
+import type { HandOutId, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
 import { until } from "./journal.ts";
 
 export interface RawWorkerOptions {
@@ -29,7 +29,7 @@ export class RawWorker {
   readonly #run: NonNullable<RawWorkerOptions["run"]>;
   readonly #ticking: NodeJS.Timeout;
   /** Begun and not finished. */
-  readonly #running: { slot: number; job: number; task: number; attempt: number }[] = [];
+  readonly #running: (HandOutId & { readonly slot: number })[] = [];
 
   constructor(options: RawWorkerOptions = {}) {
     const { name = "w", slots = 2, kinds = ["k"], protocol = PROTOCOL_VERSION } = options;
@@ -73,8 +73,7 @@ export class RawWorker {
 
   /** What was begun and left open finishes now. */
   finish(): void {
-    for (const { slot, job, task, attempt } of this.#running.splice(0))
-      this.#ended(slot, job, task, attempt, Buffer.from(String(task)));
+    for (const { slot, ...id } of this.#running.splice(0)) this.#ended(slot, id, Buffer.from(String(id.task)));
   }
 
   /** The process dies, as far as anybody sees. */
@@ -94,16 +93,17 @@ export class RawWorker {
     else if (effect.type === "refused") this.refused = effect.message;
     else if (effect.type === "disconnect") this.#connection?.close(effect.reason);
     else if (effect.type === "run")
-      for (const { task, attempt, parameters } of effect.tasks) {
+      for (const { task, epoch, attempt, parameters } of effect.tasks) {
         this.begun.push(task);
         const result = this.#run(task, parameters);
         const { slot, job } = effect;
-        if (result === undefined) this.#running.push({ slot, job, task, attempt });
-        else setImmediate(() => this.#ended(slot, job, task, attempt, result));
+        const id = { job, task, epoch, attempt };
+        if (result === undefined) this.#running.push({ slot, ...id });
+        else setImmediate(() => this.#ended(slot, id, result));
       }
   }
 
-  #ended(slot: number, job: number, task: number, attempt: number, result: Uint8Array): void {
-    this.#step({ type: "ended", slot, done: [{ job, task, attempt, tookUs: 100, result }], failed: [] });
+  #ended(slot: number, id: HandOutId, result: Uint8Array): void {
+    this.#step({ type: "ended", slot, done: [{ ...id, tookUs: 100, result }], failed: [], storing: [] });
   }
 }

@@ -18,7 +18,7 @@ export class WorkerUnderTest {
   readonly core: WorkerCore;
   nowMs = 0;
   readonly effects: WorkerEffect[] = [];
-  /** Tasks of the frame that each slot has. */
+  /** Tasks that each slot has, in their order. */
   readonly running = new Map<number, number[]>();
 
   constructor(slots = 1) {
@@ -38,11 +38,8 @@ export class WorkerUnderTest {
       this.effects.push(effect);
       if (effect.type === "send") encodeFrame(workerToScheduler, [effect.message]);
       if (effect.type !== "run") continue;
-      if (this.running.has(effect.slot)) throw new Error(`slot ${effect.slot} has a frame already`);
-      this.running.set(
-        effect.slot,
-        effect.tasks.map(({ task }) => task),
-      );
+      const running = this.running.get(effect.slot) ?? [];
+      this.running.set(effect.slot, [...running, ...effect.tasks.map(({ task }) => task)]);
     }
   }
 
@@ -89,10 +86,11 @@ export class WorkerUnderTest {
     this.step({
       type: "ended",
       slot,
-      done: done.map((task): TaskDone => ({ job: 1, task, attempt, tookUs, result: Uint8Array.of(task) })),
+      done: done.map((task): TaskDone => ({ job: 1, task, epoch: 1, attempt, tookUs, result: Uint8Array.of(task) })),
       failed: failed.map((task): TaskFailed => ({
         job: 1,
         task,
+        epoch: 1,
         attempt,
         code: "PE_TASK_FAILED",
         message: "no",
@@ -101,7 +99,17 @@ export class WorkerUnderTest {
         endsJob: false,
         ...how,
       })),
+      storing: [],
     });
+  }
+
+  /** A task of a slot was computed; its parts are on their way. */
+  store(slot: number, task: number, attempt = 1): void {
+    this.running.set(
+      slot,
+      this.running.get(slot)!.filter((other) => other !== task),
+    );
+    this.step({ type: "ended", slot, done: [], failed: [], storing: [{ job: 1, task, epoch: 1, attempt }] });
   }
 
   die(slot: number): void {

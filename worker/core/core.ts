@@ -46,7 +46,7 @@ function handle(state: WorkerState, event: WorkerEvent): void {
         event.message,
       );
     case "ended":
-      return onEnded(state, event.slot, event.done, event.failed);
+      return onEnded(state, event);
     case "thread-died":
       return onThreadDied(state, event.slot, event.reason);
     case "memory":

@@ -1,20 +1,22 @@
 /** What enters the worker's core and what leaves it. */
 import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
 
-/** One result of a thread. */
-export interface TaskDone {
+/** Which hand-out: no other, of whatever life of the scheduler, has the same four numbers. */
+export interface HandOutId {
   readonly job: number;
   readonly task: number;
+  readonly epoch: number;
   readonly attempt: number;
+}
+
+/** One result of a thread. */
+export interface TaskDone extends HandOutId {
   readonly tookUs: number;
   readonly result: Uint8Array;
 }
 
 /** An error of the task itself, or of something around it (`blameless`). */
-export interface TaskFailed {
-  readonly job: number;
-  readonly task: number;
-  readonly attempt: number;
+export interface TaskFailed extends HandOutId {
   readonly code: string;
   readonly message: string;
   readonly stack: string;
@@ -27,12 +29,14 @@ export type WorkerEvent =
   | { readonly type: "connected" }
   | { readonly type: "disconnected" }
   | { readonly type: "said"; readonly message: SchedulerToWorker }
-  /** Tasks of a slot's frame ended, in the order of the frame. */
+  /** Tasks of a slot ended: those it ran, in their order, and earlier ones whose parts are stored now, or could not be. */
   | {
       readonly type: "ended";
       readonly slot: number;
       readonly done: readonly TaskDone[];
       readonly failed: readonly TaskFailed[];
+      /** Computed; their parts are on their way to the store, and the thread goes on. */
+      readonly storing: readonly HandOutId[];
     }
   /** The thread is gone: killed, out of memory, or it ended itself. The shell has made a new one. */
   | { readonly type: "thread-died"; readonly slot: number; readonly reason: string }
@@ -44,6 +48,7 @@ export type WorkerEvent =
 /** A task as a thread gets it. */
 export interface FrameTask {
   readonly task: number;
+  readonly epoch: number;
   readonly attempt: number;
   readonly parameters: Uint8Array;
   /** Results it needs, in the order of its needs. */
@@ -52,7 +57,7 @@ export interface FrameTask {
 
 export type WorkerEffect =
   | { readonly type: "send"; readonly message: WorkerToScheduler }
-  /** Gives a slot that has none a frame: all tasks of one job. */
+  /** Gives a slot a frame, tasks of one job, that comes after those it has. */
   | {
       readonly type: "run";
       readonly slot: number;

@@ -1,8 +1,8 @@
 /** Limits and times of the worker's core. Times are milliseconds of the shell's monotonic clock. */
 
 /**
- * Estimated work of one frame, as the scheduler's BEGUN_US: hand-over to a thread costs some 100 us, more on a busy machine,
- * and a frame is what a dead thread may lose.
+ * Estimated work of one frame, as the scheduler's BEGUN_US: hand-over to a thread costs some 100 us, and a millisecond or more
+ * on a busy machine, whose threads have to give way first. So a slot with less work than this gets its next frame early.
  */
 export const FRAME_TARGET_US = 20_000;
 export const FRAME_TASKS_MAX = 512;

@@ -20,12 +20,13 @@ export type JobHead = Extract<SchedulerToWorker, { type: "job" }>;
 
 /**
  * A hand-out on its way through the worker:
- * `line` waits for a slot; `frame` is in a slot's frame, begun or not; `done`, `failed` are reported, until the scheduler has
- * stored the report; `dropped` is in a frame, but nobody wants it any more.
+ * `line` waits for a slot; `frame` is in a slot, begun or not; `storing` was computed, and its parts are on their way; `done`,
+ * `failed` are reported, until the scheduler has stored the report; `dropped` is in a slot, but nobody wants it any more.
  */
 export type HandOutState =
   | { readonly name: "line" }
   | { readonly name: "frame"; readonly slot: number }
+  | { readonly name: "storing" }
   | { readonly name: "done"; readonly done: TaskDone }
   | { readonly name: "failed"; readonly failed: TaskFailed; readonly died: boolean }
   | { readonly name: "dropped"; readonly slot: number; readonly sinceMs: number };
@@ -44,7 +45,7 @@ export interface HandOut {
 /** A thread of the pool and what it has. */
 export interface Slot {
   readonly number: number;
-  /** Hand-outs of the frame that have not ended, in order; the first is running. */
+  /** Hand-outs of its frames whose computing has not ended, in order; the first is running. */
   frame: HandOut[];
   /** When the first one began. */
   begunMs: number;

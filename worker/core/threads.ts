@@ -1,29 +1,53 @@
 /** Which slot runs what: frames of tasks from the line, and what becomes of them. */
-import { assert } from "../../common/assert.ts";
-import type { TaskDone, TaskFailed } from "./events.ts";
+import type { HandOutId, WorkerEvent } from "./events.ts";
 import { DROP_GRACE_MS, FRAME_TARGET_US, FRAME_TASKS_MAX } from "./limits.ts";
 import { reportDone, reportFailed } from "./reports.ts";
 import { handKey, type HandOut, type Slot, type WorkerState } from "./state.ts";
 
-/** Gives idle slots frames from the line. */
+/** Gives frames from the line to slots that are idle, then to those that soon will be. */
 export function fillSlots(state: WorkerState): void {
   if (state.line.length === 0) return;
-  const idle = state.slots.filter(({ frame, killedFor }) => frame.length === 0 && killedFor === undefined);
-  for (const [place, slot] of idle.entries()) {
+  const usable = state.slots.filter(({ killedFor }) => killedFor === undefined);
+  giveFrames(
+    state,
+    usable.filter(({ frame }) => frame.length === 0),
+  );
+  if (state.line.length > 0)
+    giveFrames(
+      state,
+      usable.filter((slot) => endsSoon(state, slot)),
+    );
+}
+
+function giveFrames(state: WorkerState, slots: readonly Slot[]): void {
+  for (const [place, slot] of slots.entries()) {
     if (state.line.length === 0) return;
-    startFrame(state, slot, idle.length - place);
+    giveFrame(state, slot, slots.length - place);
   }
 }
 
-function startFrame(state: WorkerState, slot: Slot, idleSlots: number): void {
-  const { job } = state.line[0]!;
-  const most = frameSize(state, job.job, Math.ceil(state.line.length / idleSlots));
+/** Whether a slot has less than a frame's work, as far as one can tell. */
+function endsSoon({ tookUs }: WorkerState, { frame }: Slot): boolean {
+  if (frame.length >= FRAME_TASKS_MAX / 2) return false;
+  let leftUs = 0;
+  for (const { job } of frame) {
+    leftUs += tookUs.get(job.job) ?? Infinity;
+    if (leftUs >= FRAME_TARGET_US) return false;
+  }
+  return true;
+}
+
+function giveFrame(state: WorkerState, slot: Slot, sharers: number): void {
+  const { job, timeoutMs } = state.line[0]!;
+  const most = frameSize(state, job.job, Math.ceil(state.line.length / sharers));
   let count = 1;
-  while (count < most && state.line[count]!.job === job && state.line[count]!.timeoutMs === state.line[0]!.timeoutMs)
-    count++;
-  slot.frame = state.line.splice(0, count);
-  slot.begunMs = state.nowMs;
-  for (const hand of slot.frame) hand.state = { name: "frame", slot: slot.number };
+  while (count < most && state.line[count]!.job === job && state.line[count]!.timeoutMs === timeoutMs) count++;
+  const frame = state.line.splice(0, count);
+  if (slot.frame.length === 0) slot.begunMs = state.nowMs;
+  for (const hand of frame) {
+    hand.state = { name: "frame", slot: slot.number };
+    slot.frame.push(hand);
+  }
   state.out.push({
     type: "run",
     slot: slot.number,
@@ -31,7 +55,7 @@ function startFrame(state: WorkerState, slot: Slot, idleSlots: number): void {
     id: job.id,
     kind: job.kind,
     common: job.common,
-    tasks: slot.frame.map(({ task, attempt, parameters, inputs }) => ({ task, attempt, parameters, inputs })),
+    tasks: frame.map(({ task, epoch, attempt, parameters, inputs }) => ({ task, epoch, attempt, parameters, inputs })),
   });
 }
 
@@ -42,17 +66,17 @@ function frameSize(state: WorkerState, job: number, share: number): number {
   return Math.max(1, Math.min(fit, share, FRAME_TASKS_MAX, state.line.length));
 }
 
-/** Tasks of a slot's frame ended. */
-export function onEnded(
-  state: WorkerState,
-  number: number,
-  done: readonly TaskDone[],
-  failed: readonly TaskFailed[],
-): void {
+/** Tasks of a slot ended, or were computed. */
+export function onEnded(state: WorkerState, { slot: number, done, failed, storing }: Ended): void {
   const slot = state.slots[number]!;
+  const first = slot.frame[0];
+  for (const computed of storing) {
+    const hand = take(state, slot, computed);
+    if (hand !== undefined) hand.state = { name: "storing" };
+  }
   const reports: HandOut[] = [];
   for (const ended of done) {
-    const hand = takeFromFrame(state, slot, ended);
+    const hand = take(state, slot, ended);
     if (hand === undefined) continue;
     hand.state = { name: "done", done: ended };
     learn(state, ended.job, ended.tookUs);
@@ -60,26 +84,27 @@ export function onEnded(
   }
   reportDone(state, reports);
   for (const ended of failed) {
-    const hand = takeFromFrame(state, slot, ended);
+    const hand = take(state, slot, ended);
     if (hand === undefined) continue;
     hand.state = { name: "failed", failed: ended, died: false };
     reportFailed(state, hand);
   }
-  slot.begunMs = state.nowMs;
+  if (slot.frame[0] !== first) slot.begunMs = state.nowMs;
 }
 
+type Ended = Extract<WorkerEvent, { type: "ended" }>;
+
 /** The hand-out that ended, unless nobody wants it any more. */
-function takeFromFrame(
-  state: WorkerState,
-  slot: Slot,
-  { job, task, attempt }: TaskDone | TaskFailed,
-): HandOut | undefined {
-  const place = slot.frame.findIndex((hand) => hand.job.job === job && hand.task === task && hand.attempt === attempt);
-  if (place === -1) return void state.droppedReports++;
-  const [hand] = slot.frame.splice(place, 1);
-  assert(hand !== undefined, "a place that was found");
-  if (hand.state.name !== "dropped") return hand;
+function take(state: WorkerState, slot: Slot, ended: HandOutId): HandOut | undefined {
+  const place = slot.frame.findIndex((hand) => isOf(hand, ended));
+  const hand = place === -1 ? state.hands.get(handKey(ended.job, ended.task)) : slot.frame.splice(place, 1)[0];
+  const isWanted = place === -1 ? hand?.state.name === "storing" && isOf(hand, ended) : hand?.state.name === "frame";
+  if (isWanted) return hand;
   return void state.droppedReports++;
+}
+
+function isOf(hand: HandOut, { job, task, epoch, attempt }: HandOutId): boolean {
+  return hand.job.job === job && hand.task === task && hand.epoch === epoch && hand.attempt === attempt;
 }
 
 const MEAN_WEIGHT = 0.2;
@@ -107,13 +132,14 @@ export function onThreadDied(state: WorkerState, number: number, reason: string)
   for (const hand of wanted) hand.state = { name: "line" };
   state.line.unshift(...wanted);
   if (first === undefined || first.state.name === "dropped") return;
-  const { job, task, attempt } = first;
+  const { job, task, epoch, attempt } = first;
   const code = killedFor?.code ?? "PE_THREAD_DIED";
   // Of a death the scheduler tells when there were too many, and then it names the task.
   const message = killedFor ? `Task ${task} of "${job.id}" failed: ${killedFor.reason}` : `its thread died: ${reason}`;
   const failed = {
     job: job.job,
     task,
+    epoch,
     attempt,
     code,
     message,

@@ -63,7 +63,7 @@ describe("disconnected", () => {
 });
 
 describe("assign", () => {
-  test("gives each slot one frame; tasks of unknown length go one at a time", () => {
+  test("gives each slot a frame; tasks of unknown length go one at a time", () => {
     const worker = new WorkerUnderTest(2).connect();
     worker.assign([1, 2, 3]);
     expect(worker.did("run").map(({ slot, tasks }) => [slot, ...tasks.map(({ task }) => task)])).toEqual([
@@ -79,6 +79,39 @@ describe("assign", () => {
     worker.end(0, [0], [], 1, 500);
     worker.assign(Array.from({ length: 50 }, (_, task) => task + 1));
     expect(worker.running.get(0)).toHaveLength(40);
+  });
+
+  test("gives a slot its next frame before the one it has ends, as long as that has less than twenty milliseconds", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([0]);
+    worker.end(0, [0], [], 1, 12_000);
+    worker.assign([1, 2, 3, 4]);
+    expect(worker.running.get(0)).toEqual([1, 2]);
+    expect(worker.hands).toMatchObject({ 1: "frame", 2: "frame", 3: "line", 4: "line" });
+    worker.end(0, [1], [], 1, 12_000);
+    expect(worker.running.get(0)).toEqual([2, 3]);
+  });
+
+  test("gives idle slots frames before those that are busy", () => {
+    const worker = new WorkerUnderTest(2).connect();
+    worker.assign([0]);
+    worker.end(0, [0], [], 1, 12_000);
+    worker.assign([1]);
+    worker.assign([2]);
+    expect([worker.running.get(0), worker.running.get(1)]).toEqual([[1], [2]]);
+    worker.assign([3, 4, 5]);
+    expect([worker.running.get(0), worker.running.get(1)]).toEqual([
+      [1, 3],
+      [2, 4],
+    ]);
+  });
+
+  test("of long tasks leaves what comes next in the line, where it can be given back", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([0]);
+    worker.end(0, [0], [], 1, 25_000);
+    worker.assign([1, 2]);
+    expect(worker.hands).toMatchObject({ 1: "frame", 2: "line" });
   });
 
   test("gives a task the inputs that came for this attempt, and none that came for another", () => {
@@ -180,6 +213,28 @@ describe("ended", () => {
     expect(worker.running.get(0)).toEqual([2]);
   });
 
+  test("of a computed task whose part is being stored frees the slot, and is reported when that is done", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1, 2]);
+    worker.store(0, 1);
+    expect(worker.hands).toEqual({ 1: "storing", 2: "frame" });
+    expect(worker.said("done")).toEqual([]);
+    worker.end(0, [1]);
+    expect(worker.said("done").map(({ tasks }) => [...tasks])).toEqual([[1]]);
+    expect(worker.running.get(0)).toEqual([2]);
+  });
+
+  test("of a part that was stored when nobody wanted it any more says nothing", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1]);
+    worker.store(0, 1);
+    worker.hear({ type: "drop", ...worker.columns([1]) });
+    worker.assign([1], { attempt: 2 });
+    worker.end(0, [1]);
+    expect(worker.said("done")).toEqual([]);
+    expect(worker.hands).toEqual({ 1: "frame" });
+  });
+
   test("after the job was forgotten leaves nothing behind", () => {
     const worker = new WorkerUnderTest().connect();
     worker.assign([1]);
@@ -203,6 +258,15 @@ describe("thread-died", () => {
       { task: 1, died: true, message: expect.stringContaining("out of memory") },
     ]);
     expect(worker.running.get(0)).toEqual([2, 3]);
+  });
+
+  test("blames no task whose part is being stored", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1, 2]);
+    worker.store(0, 1);
+    worker.die(0);
+    expect(worker.said("failed")).toMatchObject([{ task: 2, died: true }]);
+    expect(worker.hands).toEqual({ 1: "storing", 2: "failed" });
   });
 
   test("of a thread that was idle blames nobody", () => {
@@ -273,6 +337,17 @@ describe("drain", () => {
     expect(worker.said("returned").map(({ tasks }) => [...tasks])).toEqual([[2]]);
     worker.end(0, [1]);
     expect(worker.did("left")).toEqual([]);
+    worker.hear({ type: "stored", ...worker.columns([1]) });
+    expect(worker.did("left")).toHaveLength(1);
+  });
+
+  test("waits for parts that are being stored", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1]);
+    worker.store(0, 1);
+    worker.step({ type: "drain" });
+    expect(worker.did("left")).toEqual([]);
+    worker.end(0, [1]);
     worker.hear({ type: "stored", ...worker.columns([1]) });
     expect(worker.did("left")).toHaveLength(1);
   });

@@ -1,0 +1,53 @@
+/** A thread's end of the port of its lane: frames that follow, and answers to what its tasks ask for. */
+import { receiveMessageOnPort, type MessagePort, type Transferable } from "node:worker_threads";
+import type { InputFile } from "../data/inputs.ts";
+import type { ContentAnswer, DeliveredFrame, ToPool, ToThread } from "./frame.ts";
+
+export class ThreadPort {
+  readonly #port: MessagePort;
+  readonly #frames: DeliveredFrame[] = [];
+  #answered: ((answer: ContentAnswer) => void) | undefined;
+  /** Answers carry no name: one question at a time. */
+  #lastAsked: Promise<unknown> = Promise.resolve();
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.on("message", (message: ToThread) => this.#onMessage(message));
+  }
+
+  say(message: ToPool, transfer: readonly Transferable[] = []): void {
+    this.#port.postMessage(message, transfer);
+  }
+
+  /** Asks for an input that several tasks share. */
+  async ask(file: InputFile): Promise<ContentAnswer> {
+    const asked = this.#lastAsked.then(
+      async () =>
+        await new Promise<ContentAnswer>((resolve) => {
+          this.#answered = resolve;
+          this.say({ type: "want", file });
+        }),
+    );
+    this.#lastAsked = asked;
+    return await asked;
+  }
+
+  /** The frame that comes next, if it is there. */
+  takeFrame(): DeliveredFrame | undefined {
+    while (this.#frames.length === 0) {
+      const received: { message: ToThread } | undefined = receiveMessageOnPort(this.#port);
+      if (received === undefined) return undefined;
+      this.#onMessage(received.message);
+    }
+    return this.#frames.shift();
+  }
+
+  close(): void {
+    this.#port.close();
+  }
+
+  #onMessage(message: ToThread): void {
+    if (message.type === "frame") this.#frames.push(message.frame);
+    else this.#answered?.(message);
+  }
+}
