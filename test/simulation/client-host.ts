@@ -189,12 +189,11 @@ export class ClientHost {
     });
   }
 
-  /** Lets go of a job that another client opened under the id while it was free, and left. */
+  /** Lets go of a job that another client opened under the id while it was free, and left; perhaps it is gone by now. */
   #makeRoom({ plan: { id } }: Submission, onFree: () => void): void {
     this.#ask({ type: "find", id }, (answer) => {
       must(answer.type === "found", "a find is not answered");
-      if (answer.job === undefined) return onFree();
-      must(answer.job.kind === OTHER_KIND, `job ${id} cannot be opened, although it is the same`);
+      if (answer.job?.kind !== OTHER_KIND) return onFree();
       this.#ask({ type: "release", job: answer.job.job }, onFree);
     });
   }
@@ -304,11 +303,13 @@ export class ClientHost {
     });
   }
 
-  #open(submission: Submission, onAppended: () => void): void {
+  #open(submission: Submission, onAppended: () => void, conflicts = 0): void {
     const { id, kind, common, maxFails, transient, batches } = submission.plan;
     this.#ask({ type: "open", id, kind, version: VERSION, common, maxFails, transient }, (answer) => {
-      if (answer.type === "refused" && answer.code === "PE_JOB_CONFLICT")
-        return this.#makeRoom(submission, () => this.#open(submission, onAppended));
+      if (answer.type === "refused" && answer.code === "PE_JOB_CONFLICT") {
+        must(conflicts < CONFLICTS_MAX, `job ${id} cannot be opened: its id is taken again and again`);
+        return this.#makeRoom(submission, () => this.#open(submission, onAppended, conflicts + 1));
+      }
       must(answer.type === "opened", `job ${id} cannot be opened: ${JSON.stringify(answer)}`);
       submission.number = answer.job;
       let left = batches.length;
@@ -419,6 +420,8 @@ export class ClientHost {
   }
 }
 
+/** Another claims the id of a job now and then, and lets go of it at once. */
+const CONFLICTS_MAX = 10;
 const NOTHING = { parameters: undefined, keys: undefined, needs: undefined, groups: undefined };
 
 function blobsOf(blobs: readonly Uint8Array[]): { ends: Uint32Array; values: Uint8Array } {
