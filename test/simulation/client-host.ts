@@ -29,6 +29,8 @@ interface Submission {
 const RECONNECT_MS = 300;
 /** Of a job that takes the id of another. */
 const OTHER_KIND = "another";
+/** The id of a job is claimed by another now and then, and let go of at once. */
+const CONFLICTS_MAX = 10;
 
 export class ClientHost {
   readonly #world: World;
@@ -420,8 +422,6 @@ export class ClientHost {
   }
 }
 
-/** Another claims the id of a job now and then, and lets go of it at once. */
-const CONFLICTS_MAX = 10;
 const NOTHING = { parameters: undefined, keys: undefined, needs: undefined, groups: undefined };
 
 function blobsOf(blobs: readonly Uint8Array[]): { ends: Uint32Array; values: Uint8Array } {
