@@ -4,11 +4,12 @@ import { EXIT } from "../../common/errors.ts";
 import type { Given, OptionSpec } from "../../common/command-line/command.ts";
 import { printResult, type Console } from "../../common/command-line/console.ts";
 import { stopOnSignals } from "../../common/command-line/interrupt.ts";
-import { reportText, writeReport, type MapJobReport } from "../maps/map-report.ts";
+import { reportText, writeReport } from "../maps/map-report.ts";
 import {
   collectMaps,
   collectResults,
   type Cluster,
+  type Collected,
   type Collecting,
   type MapsOnCluster,
 } from "../maps/maps-on-cluster.ts";
@@ -29,10 +30,14 @@ export interface Begun {
   readonly now: boolean;
 }
 
-/** @returns The exit status. @throws {PeError} As `collectMaps`; `PE_INTERRUPTED` when Ctrl-C ended the waiting. */
+/**
+ * @param jobs Several where they are of one task list.
+ * @returns The exit status.
+ * @throws {PeError} As `collectMaps`; `PE_INTERRUPTED` when Ctrl-C ended the waiting.
+ */
 export async function collectHere(
   cluster: Cluster,
-  maps: MapsOnCluster,
+  jobs: readonly [MapsOnCluster, ...MapsOnCluster[]],
   begun: Begun,
   given: Given,
   console: Console,
@@ -51,10 +56,11 @@ export async function collectHere(
     },
   };
   try {
+    const [maps] = jobs;
     if (wantsResultFiles(maps, given))
-      return tellResults(await collectResults(cluster, maps, collecting), given, console);
-    const { report, missing } = await collectMaps(cluster, maps, { ...collecting, output: given.needed("output") });
-    return await tellMaps(report, missing, given, console);
+      return tellResults(await collectResults(cluster, jobs, collecting), given, console);
+    const collected = await collectMaps(cluster, maps, { ...collecting, output: given.needed("output") });
+    return await tellMaps([collected], given, console);
   } finally {
     progress.end();
     signals.release();
@@ -66,22 +72,17 @@ function wantsResultFiles({ record }: MapsOnCluster, given: Given): boolean {
   return record.results.length > 0 && (!given.has("output") || given.text("part-format") === "text");
 }
 
-/** Writes the report beside the maps and prints it. */
-export async function tellMaps(
-  report: MapJobReport,
-  missing: readonly string[],
-  given: Given,
-  console: Console,
-): Promise<number> {
-  const written = await writeReport(report, []);
-  const left = missing.map((file) => `not computed: ${file}`);
-  printResult(
-    console,
-    given.flag("json"),
-    { ...report, missing },
-    [reportText(report, written).trimEnd(), ...left].join("\n"),
-  );
-  return report.problems.length === 0 && missing.length === 0 ? EXIT.ok : EXIT.dataError;
+/** Writes the reports beside the maps and prints them: of several jobs that went into one file, one after the other. */
+export async function tellMaps(all: readonly Collected[], given: Given, console: Console): Promise<number> {
+  const lines: string[] = [];
+  for (const { report, missing } of all) {
+    lines.push(reportText(report, await writeReport(report, [])).trimEnd());
+    lines.push(...missing.map((file) => `not computed: ${file}`));
+  }
+  const records = all.map(({ report, missing }) => ({ ...report, missing }));
+  printResult(console, given.flag("json"), records.length === 1 ? records[0] : records, lines.join("\n"));
+  const isWhole = all.every(({ report: { problems }, missing }) => problems.length === 0 && missing.length === 0);
+  return isWhole ? EXIT.ok : EXIT.dataError;
 }
 
 function tellResults(results: WrittenResults, given: Given, console: Console): number {

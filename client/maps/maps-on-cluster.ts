@@ -165,17 +165,27 @@ export async function collectMaps(cluster: Cluster, maps: MapsOnCluster, collect
 
 const SCHEDULERS_OWN = "scheduler:";
 
-/** Waits for the end of a job of task lines and writes the result files that they ask for. @throws {PeError} As `collectMaps`. */
+/** Waits for the end of jobs of task lines and writes the result files that they ask for. @throws {PeError} As `collectMaps`. */
 export async function collectResults(
   cluster: Cluster,
-  maps: MapsOnCluster,
+  jobs: readonly MapsOnCluster[],
   collecting: Pick<Collecting, "partial" | "now" | "signal" | "onProgress">,
 ): Promise<WrittenResults> {
-  const parts = partsInPlace(storeOf(maps.cluster, cluster.access));
-  const followed = await follow(cluster, maps, parts, collecting);
-  const missing = describeMissing(maps.record.job, followed.ends);
-  if (missing.length > 0 && !collecting.partial) throw incomplete(maps, followed, missing);
-  return await writeResultFiles(maps.record, followed, parts);
+  const series = new Set<string>();
+  const written: WrittenResults[] = [];
+  for (const maps of jobs) {
+    const parts = partsInPlace(storeOf(maps.cluster, cluster.access));
+    const followed = await follow(cluster, maps, parts, collecting);
+    const missing = describeMissing(maps.record.job, followed.ends);
+    if (missing.length > 0 && !collecting.partial) throw incomplete(maps, followed, missing);
+    written.push(await writeResultFiles(maps.record, followed, parts, series));
+  }
+  return {
+    files: written.flatMap(({ files }) => files),
+    series: series.size,
+    problems: written.flatMap(({ problems }) => problems),
+    missing: written.flatMap(({ missing }) => missing),
+  };
 }
 
 async function follow(

@@ -8,7 +8,7 @@ import type { PeSummary } from "../../tasks/pe/run.ts";
 import { partOfJob } from "./job-computing.ts";
 import { partsInPlace } from "./job-parts.ts";
 import { publishJob } from "./map-publishing.ts";
-import type { MapJobReport } from "./map-report.ts";
+import type { Collected } from "./maps-on-cluster.ts";
 import { describeMissing } from "./missing-cells.ts";
 import { intoOutput } from "./maps-output.ts";
 import { checkOutput } from "./output-check.ts";
@@ -32,7 +32,7 @@ export interface FolderReduction {
 export async function reduceFolder(
   folder: string,
   { output, job: wanted, replace, partial, startMs }: FolderReduction,
-): Promise<{ report: MapJobReport; missing: string[] }> {
+): Promise<Collected> {
   const { record, store, ends } = await openPartsFolder(folder, wanted);
   const parts = partsInPlace(store);
   const gone = new Set(await parts.missing([...ends.values()].flatMap((end) => ("part" in end ? [end.part] : []))));

@@ -16,16 +16,21 @@ export interface WrittenResults {
   readonly missing: readonly string[];
 }
 
-/** Each file is written whole or not at all. @throws {PeError} `PE_RESULTS_UNREADABLE`, `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE` */
+/**
+ * Each file is written whole or not at all.
+ *
+ * @param series Cells told already, for several jobs that make one list of results; grows.
+ * @throws {PeError} `PE_RESULTS_UNREADABLE`, `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE`
+ */
 export async function writeResultFiles(
   { job, results }: JobRecord,
   { ends }: Pick<FollowedJob, "ends">,
   parts: PartReader,
+  series = new Set<string>(),
 ): Promise<WrittenResults> {
   const files: string[] = [];
   const problems = new Map<string, ErrorRecord>();
   const missing: string[] = [];
-  const series = new Set<string>();
   for (const [ordinal, wanted] of byFile(results)) {
     const read: PePart[] = [];
     const tasks = job.manifest.tasks.flatMap(([file], index) => (file === ordinal ? [index] : []));

@@ -1,6 +1,6 @@
 /**
- * Task lists of the original system: `order TAB delay TAB infile TAB outfile`. All lines of a list become one job, which
- * computes every order and delay of the list for every file of it, and whose parts become the result files.
+ * Task lists of the original system: `order TAB delay TAB infile TAB outfile`. All lines of a list that want the
+ * same orders and delays become one job, whose parts become the result files.
  */
 import { stat } from "node:fs/promises";
 import { dirname, relative, sep } from "node:path";
@@ -11,32 +11,91 @@ import { isS3Url } from "../../data/objects/address.ts";
 import { placeOf } from "../../data/objects/by-address.ts";
 import { fixedPlace, folderOf, placeIn } from "../../data/result-place.ts";
 import { resultFileName, type TaskLine } from "../../data/result-text.ts";
-import { planPe, type PeJob } from "../../tasks/pe/plan.ts";
+import { jobWanting, planPe, type PeJob } from "../../tasks/pe/plan.ts";
 import type { JobRecord, WantedResult } from "./job-record.ts";
 
-/** @throws {PeError} `PE_INPUT_EMPTY` when a file of the list is not there, `PE_PARAMETER` when two lines write one file. */
-export async function planTaskList(lines: readonly TaskLine[], listName: string): Promise<JobRecord> {
+/**
+ * The jobs that compute what the lines name, and nothing else.
+ *
+ * @throws {PeError} `PE_INPUT_EMPTY` when a file of the list is not there, `PE_PARAMETER` when two lines write one file.
+ */
+export async function planTaskList(lines: readonly TaskLine[], listName: string): Promise<[JobRecord, ...JobRecord[]]> {
   if (lines.length === 0) throw new PeError("PE_INPUT_EMPTY", `Cannot submit "${listName}": it holds no line`);
-  const input = await inputOf(lines, listName);
-  const ordinals = new Map(input.files.map(({ path }, ordinal) => [path, ordinal]));
-  const job = await planPe({
-    input,
-    orders: distinct(lines.map(({ order }) => order)),
-    delays: distinct(lines.map(({ delay }) => delay)),
-    measures: ["pe"],
-  });
-  const results = new Map<string, WantedResult>();
-  for (const { order, delay, infile, outfile } of lines) {
-    const result = { outfile: usable(outfile), ordinal: ordinals.get(usable(infile))!, order, delay };
-    const other = results.get(result.outfile);
-    if (other !== undefined && JSON.stringify(other) !== JSON.stringify(result))
+  const usableLines = lines.map((line) => ({ ...line, infile: usable(line.infile), outfile: usable(line.outfile) }));
+  refuseSharedOutfiles(usableLines, listName);
+  const input = await inputOf(usableLines, listName);
+  const records: JobRecord[] = [];
+  for (const { orders, delays, wanted } of productsOf(usableLines)) {
+    const infiles = new Set(wanted.map(({ infile }) => infile));
+    const files = input.files.filter(({ path }) => infiles.has(path));
+    const ordinals = new Map(files.map(({ path }, ordinal) => [path, ordinal]));
+    const results = new Map(
+      wanted.map(({ infile, ...result }) => [result.outfile, { ...result, ordinal: ordinals.get(infile)! }]),
+    );
+    const job = await planPe({ input: { ...input, files }, orders, delays, measures: ["pe"] });
+    records.push(recordOf(job, [...results.values()]));
+  }
+  return records as [JobRecord, ...JobRecord[]];
+}
+
+/** A job of maps is another one than that of the same maps' result files, and that another for each place of them. */
+export function recordOf(job: PeJob, results: readonly WantedResult[]): JobRecord {
+  return { job: results.length === 0 ? job : jobWanting(job, results), results };
+}
+
+function refuseSharedOutfiles(lines: readonly TaskLine[], listName: string): void {
+  const written = new Map<string, TaskLine>();
+  for (const line of lines) {
+    const other = written.get(line.outfile);
+    if (other !== undefined && JSON.stringify(other) !== JSON.stringify(line))
       throw new PeError(
         "PE_PARAMETER",
-        `Cannot submit "${listName}": two lines with other inputs, orders or delays write "${outfile}"; give each an outfile of its own`,
+        `Cannot submit "${listName}": two lines with other inputs, orders or delays write "${line.outfile}"; give each an outfile of its own`,
       );
-    results.set(result.outfile, result);
+    written.set(line.outfile, line);
   }
-  return { job, results: [...results.values()] };
+}
+
+/** Lines that name every order with every delay for each of their files. */
+interface Product {
+  readonly orders: number[];
+  readonly delays: number[];
+  readonly wanted: readonly TaskLine[];
+}
+
+/** A list with more sorts of lines is one job, which computes every order at every delay. */
+const PRODUCTS_MAX = 64;
+
+/** Of a file, delays with the same orders go together; of all files, those that want the same. */
+function productsOf(lines: readonly TaskLine[]): Product[] {
+  const products = new Map<string, TaskLine[]>();
+  for (const ofFile of grouped(lines, ({ infile }) => infile)) {
+    const ofDelays = grouped(ofFile, ({ delay }) => String(delay));
+    for (const ofOrders of grouped(ofDelays, (own) => ordersOf(own).join(",")).map((own) => own.flat())) {
+      const key = `${ordersOf(ofOrders).join(",")} ${delaysOf(ofOrders).join(",")}`;
+      products.set(key, [...(products.get(key) ?? []), ...ofOrders]);
+    }
+  }
+  const groups = products.size > PRODUCTS_MAX ? [[...lines]] : [...products.values()];
+  return groups.map((wanted) => ({ orders: ordersOf(wanted), delays: delaysOf(wanted), wanted }));
+}
+
+function grouped<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[][] {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return [...groups.values()];
+}
+
+function ordersOf(lines: readonly TaskLine[]): number[] {
+  return distinct(lines.map(({ order }) => order));
+}
+
+function delaysOf(lines: readonly TaskLine[]): number[] {
+  return distinct(lines.map(({ delay }) => delay));
 }
 
 function distinct(values: readonly number[]): number[] {
@@ -45,7 +104,7 @@ function distinct(values: readonly number[]): number[] {
 
 /** The files of a list under the folder that they have in common. */
 async function inputOf(lines: readonly TaskLine[], listName: string): Promise<Input> {
-  const paths = [...new Set(lines.map(({ infile }) => usable(infile)))];
+  const paths = [...new Set(lines.map(({ infile }) => infile))];
   const objects = paths.filter((path) => isS3Url(path));
   if (objects.length > 0 && objects.length < paths.length)
     throw new PeError(

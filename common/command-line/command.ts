@@ -28,6 +28,8 @@ export interface ArgumentSpec {
   readonly name: string;
   readonly about: string;
   readonly optional?: boolean;
+  /** One or more: `Given.texts` has them in their order. */
+  readonly several?: boolean;
 }
 
 /** What the user gave to a command. */
@@ -44,7 +46,7 @@ export class Given {
     return typeof value === "string" ? value : undefined;
   }
 
-  /** Values of an option that may be given several times. */
+  /** Values of an option or argument that may be given several times. */
   texts(name: string): readonly string[] {
     const value = this.#values.get(name);
     return Array.isArray(value) ? (value as string[]) : [];

@@ -87,8 +87,10 @@ function configure(command: Command, console: Console): Command {
 
 function declare(command: Command, { about, argument, options, examples }: CommandSpec): void {
   command.description(about);
-  if (argument !== undefined)
-    command.argument(argument.optional === true ? `[${argument.name}]` : `<${argument.name}>`, argument.about);
+  if (argument !== undefined) {
+    const name = argument.several === true ? `${argument.name}...` : argument.name;
+    command.argument(argument.optional === true ? `[${name}]` : `<${name}>`, argument.about);
+  }
   for (const { flags, about: text, required, default: value, repeatable } of options) {
     const declared = flags.replace(/ (\S+)$/, " <$1>");
     const told = required === true ? `${text} (required)` : text;
@@ -119,7 +121,7 @@ function refuseSlips(command: Command, spec: CommandSpec, called: string): void 
     if (taken !== undefined)
       throw new PeError("PE_PARAMETER", `Cannot read ${option.long}: ${taken} follows it, not a value; ${help}`);
   }
-  const [extra] = command.args.slice(argument === undefined ? 0 : 1);
+  const [extra] = argument?.several === true ? [] : command.args.slice(argument === undefined ? 0 : 1);
   if (extra !== undefined)
     throw new PeError(
       "PE_PARAMETER",
@@ -143,7 +145,8 @@ function given(command: Command, { argument }: CommandSpec): Given {
     option.name(),
     command.getOptionValue(option.attributeName()),
   ]);
-  if (argument !== undefined) values.push([argument.name, command.args[0]]);
+  if (argument !== undefined)
+    values.push([argument.name, argument.several === true ? [...command.args] : command.args[0]]);
   return new Given(values);
 }
 

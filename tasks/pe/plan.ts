@@ -92,9 +92,15 @@ export function jobOf(manifest: PeManifest): Job<PeTask, PeCommon> & { manifest:
   };
 }
 
-/** From what decides the result, not from where the input is mounted. */
-function jobId({ version, source, common, tasks }: PeManifest): string {
-  return digestOf([version, source.format, source.digest, common, tasks]).slice(0, 32);
+/** From what decides the result and what it is for, not from where the input is mounted. */
+function jobId({ version, source, common, tasks, wanted }: PeManifest): string {
+  const what = [version, source.format, source.digest, common, tasks];
+  return digestOf(wanted === undefined ? what : [...what, wanted]).slice(0, 32);
+}
+
+/** The same work for a purpose of its own (`wanted` is a JSON value): another job, which finds the parts of the first. */
+export function jobWanting(job: PeJob, wanted: unknown): PeJob {
+  return { ...job, ...jobOf({ ...job.manifest, wanted: digestOf(wanted) }) };
 }
 
 function sourceDigest({ files }: Input): string {

@@ -80,6 +80,8 @@ export const manifestSchema = v.object({
   shards: v.array(range),
   /** Where the job is cut: for each task [file ordinal, first row, row after the last or -1 for all the rest]. */
   tasks: v.array(v.tuple([count, count, v.pipe(v.number(), v.integer(), v.minValue(-1))])),
+  /** Digest of what is written of the job beside maps: jobs that compute the same for other files are other jobs. */
+  wanted: v.optional(name),
 });
 
 export type PeCommon = v.InferOutput<typeof jobCommonSchema>;

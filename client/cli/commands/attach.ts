@@ -28,7 +28,7 @@ export const attach: CommandSpec = withS3Options({
     return await withCluster(given, async (cluster) => {
       const maps = await findMaps(cluster, await findJobId(cluster.client, given.needed("job")));
       return given.has("output") || maps.record.results.length > 0
-        ? await collectHere(cluster, maps, { startMs, planMs: 0, now: false }, given, console)
+        ? await collectHere(cluster, [maps], { startMs, planMs: 0, now: false }, given, console)
         : await wait(maps, given, console);
     });
   },

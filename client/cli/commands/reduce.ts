@@ -6,7 +6,7 @@ import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/comma
 import { printResult, type Console } from "../../../common/command-line/console.ts";
 import { isPattern } from "../../../data/glob.ts";
 import { isS3Url } from "../../../data/objects/address.ts";
-import { findMaps } from "../../maps/maps-on-cluster.ts";
+import { findMaps, type Collected } from "../../maps/maps-on-cluster.ts";
 import { reduceFolder } from "../../maps/parts-folder-maps.ts";
 import { jobsOfFolder } from "../../maps/parts-folder.ts";
 import { listResults, mapResults } from "../../maps/result-maps.ts";
@@ -24,8 +24,9 @@ export const reduce: CommandSpec = withS3Options({
     "Cells that are missing are named and no maps are made, unless --partial.",
   argument: {
     name: "what",
+    several: true,
     about:
-      "id of a job (or its beginning), a folder of parts, or a folder or glob of result files; or s3://bucket/prefix",
+      "id of a job (or its beginning); or folders of parts; or folders, globs or files of results; or s3://bucket/prefix",
   },
   options: [
     { flags: "--output FILE", about: "maps file to make or to merge into, or s3://bucket/key", required: true },
@@ -40,24 +41,17 @@ export const reduce: CommandSpec = withS3Options({
   examples: [
     "pe-client reduce 3f2a9c --output maps.hdf5 --partial",
     "pe-client reduce results --order 6 --delay 2 --output maps.hdf5",
+    "pe-client reduce s3://lasers/monday s3://lasers/tuesday --output maps.hdf5",
   ],
   run: async (given, console) => {
-    const what = given.needed("what");
+    const [what, ...others] = given.texts("what") as [string, ...string[]];
     const startMs = performance.now();
-    if (!(await isPlace(what)))
+    if (others.length === 0 && !(await isPlace(what)))
       return await withCluster(given, async (cluster) => {
         const maps = await findMaps(cluster, await findJobId(cluster.client, what));
-        return await collectHere(cluster, maps, { startMs, planMs: 0, now: true }, given, console);
+        return await collectHere(cluster, [maps], { startMs, planMs: 0, now: true }, given, console);
       });
-    if ((await jobsOfFolder(what)).length === 0) return await reduceResults(what, given, console);
-    const { report, missing } = await reduceFolder(what, {
-      output: given.needed("output"),
-      job: given.text("job") ?? "",
-      replace: given.flag("replace"),
-      partial: given.flag("partial"),
-      startMs,
-    });
-    return await tellMaps(report, missing, given, console);
+    return await reducePlaces([what, ...others], startMs, given, console);
   },
 });
 
@@ -66,17 +60,48 @@ async function isPlace(what: string): Promise<boolean> {
   return isS3Url(what) || isPattern(what) || (await stat(what).catch(() => undefined)) !== undefined;
 }
 
-async function reduceResults(path: string, given: Given, console: Console): Promise<number> {
+/** Parts of one place after the other go into the same maps; result files of all places make one map. */
+async function reducePlaces(
+  places: readonly string[],
+  startMs: number,
+  given: Given,
+  console: Console,
+): Promise<number> {
+  const withParts: string[] = [];
+  for (const place of places) if ((await jobsOfFolder(place)).length > 0) withParts.push(place);
+  if (withParts.length === 0) return await reduceResults(places, given, console);
+  const other = places.find((place) => !withParts.includes(place));
+  if (other !== undefined)
+    throw new PeError(
+      "PE_PARAMETER",
+      `Cannot reduce "${other}" together with "${withParts[0]!}", which holds parts of a job: it does not; reduce them one by one`,
+    );
+  const collected: Collected[] = [];
+  for (const place of withParts)
+    collected.push(
+      await reduceFolder(place, {
+        output: given.needed("output"),
+        job: given.text("job") ?? "",
+        replace: given.flag("replace"),
+        partial: given.flag("partial"),
+        startMs,
+      }),
+    );
+  return await tellMaps(collected, given, console);
+}
+
+async function reduceResults(places: readonly string[], given: Given, console: Console): Promise<number> {
   const [order, delay] = [
     given.parsed("order", (text) => parseWhole(text, "--order", 2, 9)),
     given.parsed("delay", (text) => parseWhole(text, "--delay", 1, DELAY_MAX)),
   ];
-  const paths = await listResults(path);
+  const paths = new Set<string>();
+  for (const place of places) for (const path of await listResults(place)) paths.add(path);
   if (order === undefined || delay === undefined)
     throw new PeError("PE_PARAMETER", "Cannot reduce result files without --order and --delay: they do not say theirs");
   const grid = given.parsed("grid", parseGrid);
   const result = await mapResults({
-    paths,
+    paths: [...paths],
     order,
     delay,
     output: given.needed("output"),

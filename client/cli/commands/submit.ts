@@ -12,7 +12,7 @@ import { planPe } from "../../../tasks/pe/plan.ts";
 import type { JobRecord } from "../../maps/job-record.ts";
 import { submitMaps, type MapsOnCluster } from "../../maps/maps-on-cluster.ts";
 import { checkOutput } from "../../maps/output-check.ts";
-import { planTaskList, wantedResults } from "../../maps/task-list.ts";
+import { planTaskList, recordOf, wantedResults } from "../../maps/task-list.ts";
 import { CLUSTER_OPTIONS, withCluster } from "../cluster.ts";
 import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
 import { readRequest, requestOptions } from "../map-request.ts";
@@ -68,28 +68,39 @@ async function submitCommand(given: Given, console: Console): Promise<number> {
   const maxFails = given.parsed("max-fails", (text) => parseWhole(text, "--max-fails", 0, FAILS_MAX));
   const priority = parseSigned(given.needed("priority"), "--priority", PRIORITY_MAX);
   const startMs = performance.now();
-  const record = await plan(given);
+  const records = await plan(given);
   const output = given.text("output");
   // Found out before hours of work, not after.
-  if (output !== undefined && !writesText(given)) await checkOutput(output, record.job.manifest, given.flag("replace"));
+  if (output !== undefined && !writesText(given))
+    await checkOutput(output, records[0].job.manifest, given.flag("replace"));
   const planMs = performance.now() - startMs;
+  const text = records.map(({ job }) => planText(job)).join("");
   if (given.flag("dry-run")) {
-    printResult(console, given.flag("json"), planRecord(record.job), planText(record.job));
+    printResult(console, given.flag("json"), oneOrAll(records.map(({ job }) => planRecord(job))), text);
     return EXIT.ok;
   }
-  console.stderr(planText(record.job));
+  console.stderr(text);
   return await withCluster(given, async (cluster) => {
     const parts = given.text("parts");
-    const maps = await submitMaps(cluster, record, {
+    const submitting = {
       priority,
       ...(parts !== undefined && { parts: await partsUrl(parts) }),
       ...(maxFails !== undefined && { maxFails }),
-    });
-    tellSubmitted(maps, given, console);
+    };
+    const [first, ...rest] = records;
+    const jobs: [MapsOnCluster, ...MapsOnCluster[]] = [await submitMaps(cluster, first, submitting)];
+    for (const record of rest) jobs.push(await submitMaps(cluster, record, submitting));
+    tellSubmitted(jobs, given, console);
     return given.flag("detach")
       ? EXIT.ok
-      : await collectHere(cluster, maps, { startMs, planMs, now: false }, given, console);
+      : await collectHere(cluster, jobs, { startMs, planMs, now: false }, given, console);
   });
+}
+
+/** A task list may be several jobs; anything else is one. */
+function oneOrAll<Item>(items: readonly Item[]): Item | readonly Item[] {
+  const [first, ...rest] = items;
+  return rest.length === 0 ? first! : items;
 }
 
 /** @throws {PeError} `PE_PARAMETER` for options that do not go together. */
@@ -117,11 +128,12 @@ function writesText(given: Given): boolean {
   return format === "text";
 }
 
-async function plan(given: Given): Promise<JobRecord> {
+/** One job; of a task list one for each set of orders and delays in it. */
+async function plan(given: Given): Promise<[JobRecord, ...JobRecord[]]> {
   const list = given.text("task-file");
   if (list === undefined) {
     const job = await planPe(readRequest(given));
-    return { job, results: writesText(given) ? wantedResults(job, given.needed("output")) : [] };
+    return [recordOf(job, writesText(given) ? wantedResults(job, given.needed("output")) : [])];
   }
   const text = await readFile(list, "utf8").catch((error: unknown) => {
     throw asPeError(error, "PE_INPUT_EMPTY", `Cannot read task list "${list}"`);
@@ -138,17 +150,19 @@ async function partsUrl(text: string): Promise<string> {
   return pathToFileURL(resolve(text)).href;
 }
 
-/** The id alone on stdout, so that a script can take it; with --json the one document comes at the end. */
-function tellSubmitted({ cluster, record, before, retried }: MapsOnCluster, given: Given, console: Console): void {
-  const { id, known, parts } = cluster;
-  const tasks = record.job.taskCount;
-  if (known)
-    console.stderr(
-      `joined: ${before} of ${counted(tasks, "task")} finished before` +
-        `${retried === 0 ? "" : `, ${retried} failed or cancelled ones run again`}\n`,
-    );
+/** The ids alone on stdout, so that a script can take them; with --json the one document comes at the end. */
+function tellSubmitted(jobs: readonly MapsOnCluster[], given: Given, console: Console): void {
+  for (const { cluster, record, before, retried } of jobs)
+    if (cluster.known)
+      console.stderr(
+        `joined: ${before} of ${counted(record.job.taskCount, "task")} finished before` +
+          `${retried === 0 ? "" : `, ${retried} failed or cancelled ones run again`}\n`,
+      );
   const isJson = given.flag("json");
-  if (given.flag("detach"))
-    printResult(console, isJson, { job: id, joined: known, tasks, finishedBefore: before, retried, parts }, id);
-  else if (!isJson) console.stdout(`${id}\n`);
+  const ids = jobs.map(({ cluster: { id } }) => id).join("\n");
+  const told = jobs.map(({ cluster: { id, known, parts }, record, before, retried }) => {
+    return { job: id, joined: known, tasks: record.job.taskCount, finishedBefore: before, retried, parts };
+  });
+  if (given.flag("detach")) printResult(console, isJson, oneOrAll(told), ids);
+  else if (!isJson) console.stdout(`${ids}\n`);
 }

@@ -56,6 +56,15 @@ async function run(args: readonly string[], more: Partial<ProgramSpec> = {}): Pr
 }
 
 describe("runProgram()", () => {
+  test("gives all values of an argument of which there may be several, in their order", async () => {
+    const argument = { name: "places", about: "where", several: true };
+    const main = async () => await Promise.resolve(command("thing", { argument }, calls));
+    const calls: { name: string; given: Given }[] = [];
+    expect((await run(["b", "a  c", "--loud"], { main })).status).toBe(0);
+    expect(calls[0]?.given.texts("places")).toEqual(["b", "a  c"]);
+    expect((await run([], { main })).status).toBe(64);
+  });
+
   test("gives all values of an option that may be given several times, and the last one of another", async () => {
     const options = [
       { flags: "--kinds DIR", about: "folders", repeatable: true },
