@@ -3,6 +3,7 @@
  * it again, from here or elsewhere, joins it; nothing that finished runs again.
  */
 import { PeError } from "../common/errors.ts";
+import { storeForAll, storeForJob } from "../data/part-store.ts";
 import type { SchedulerToClient } from "../protocol/client-link.ts";
 import { decodeJobCommon, encodeJobCommon } from "../tasks/job-common.ts";
 import { appendBatches } from "./jobs/appending.ts";
@@ -93,7 +94,7 @@ export async function openJob(
   const { id, kind, common, parts, taskCount, maxFails = MAX_FAILS, transient = false } = description;
   checkTaskCount(id, taskCount);
   const options = wireOptions(description.options);
-  const bytes = encodeJobCommon({ parts, common });
+  const bytes = encodeJobCommon({ parts: parts && storeForJob(parts, id), common });
   const attach = async (link: SchedulerLink): Promise<Attached> => {
     const opened = await link.ask({ type: "open", id, kind, version, common: bytes, maxFails, transient });
     await appendBatches(link, opened.job, cutTasks(description, opened.tasks, options));
@@ -112,7 +113,9 @@ export async function findJob(session: SchedulerSession, id: string): Promise<Cl
     if (found === undefined) throw unknownJob(id);
     return { number: found.job, known: true };
   };
-  return await attachJob(session, { id, kind: status.kind, ...decodeJobCommon(common) }, status.tasks, attach);
+  const { parts, common: shared } = decodeJobCommon(common);
+  const face = { id, kind: status.kind, common: shared, parts: parts && storeForAll(parts) };
+  return await attachJob(session, face, status.tasks, attach);
 }
 
 function unknownJob(id: string): PeError {

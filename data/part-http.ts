@@ -33,12 +33,17 @@ interface Request {
   readonly body?: Uint8Array;
 }
 
-/** @throws {PeError} `PE_PARAMETER` without the scheduler's address. */
-export function httpPartStore(access: PartAccess, retryForMs = RETRY_FOR_MS): PartStore {
+/**
+ * @param job That needs the parts: its id, encoded as in a URL.
+ * @throws {PeError} `PE_PARAMETER` without the scheduler's address.
+ */
+export function httpPartStore(access: PartAccess, retryForMs = RETRY_FOR_MS, job?: string): PartStore {
   if (access.schedulerUrl === undefined)
     throw new PeError("PE_PARAMETER", "Cannot keep parts in the scheduler's store: its address is not known here");
   const base = access.schedulerUrl.replace(/^ws/, "http").replace(/\/+$/, "");
-  const ask = async (what: Request): Promise<Answer> => await persist(base, access, what, retryForMs);
+  const owner = job === undefined ? {} : { "x-job": job };
+  const ask = async (what: Request): Promise<Answer> =>
+    await persist(base, access, { ...what, headers: { ...what.headers, ...owner } }, retryForMs);
   return {
     url: "scheduler:",
     put: async (name, bytes, sha256) => {

@@ -38,14 +38,31 @@ export interface PartAccess {
   readonly schedulerUrl?: string;
 }
 
+/** URL of the scheduler's own store. */
+export const SCHEDULERS_OWN = "scheduler:";
+
 /**
- * @param url `file:///folder`, `s3://bucket/prefix` or `scheduler:`.
+ * A store for the parts of one job. The scheduler's own then knows that the job needs them, and frees them when it is
+ * released; other stores keep all parts.
+ */
+export function storeForJob(url: string, job: string): string {
+  return url === SCHEDULERS_OWN ? `${SCHEDULERS_OWN}?job=${encodeURIComponent(job)}` : url;
+}
+
+/** The store that `storeForJob` was given. */
+export function storeForAll(url: string): string {
+  return url.startsWith(`${SCHEDULERS_OWN}?`) ? SCHEDULERS_OWN : url;
+}
+
+/**
+ * @param url `file:///folder`, `s3://bucket/prefix` or `scheduler:`, as it is or as `storeForJob` makes it.
  * @throws {PeError} `PE_PARAMETER` for any other.
  * @example
  * const store = openPartStore("scheduler:", { schedulerUrl: "ws://127.0.0.1:8786", token });
  */
 export function openPartStore(url: string, access: PartAccess = {}): PartStore {
-  if (url === "scheduler:") return httpPartStore(access);
+  const own = /^scheduler:(?:\?job=(.*))?$/.exec(url);
+  if (own !== null) return httpPartStore(access, undefined, own[1]);
   if (isS3Url(url)) return objectPartStore(openObjectStore(url));
   if (URL.canParse(url) && new URL(url).protocol === "file:") return folderPartStore(pathOf(url));
   throw new PeError(

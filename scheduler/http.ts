@@ -13,14 +13,15 @@ import { isLoopback } from "../protocol/access-file.ts";
 import { isTokenOf, tokenOf } from "../protocol/access.ts";
 import { answer, refuse } from "./answers.ts";
 import type { SchedulerHealth } from "./health.ts";
-import { servePart } from "./part-door.ts";
+import { servePart, type PartFolder } from "./part-door.ts";
+import type { PartsHealth } from "./part-room.ts";
 
 export interface HttpOptions {
   /** Either of them opens everything here. Undefined while the scheduler starts. */
   readonly tokens: () => readonly string[] | undefined;
   /** Undefined while the scheduler starts. */
   readonly health: () => SchedulerHealth | undefined;
-  readonly partsFolder: string;
+  readonly parts: PartFolder;
   /** Names under which requests without a token may come, besides addresses and those of this machine. */
   readonly hosts: readonly string[];
   readonly log: (line: LogLine) => void;
@@ -49,7 +50,7 @@ async function serve(options: HttpOptions, request: IncomingMessage, response: S
   if (!isKnown && !isOwnName(request.headers.host, options.hosts))
     return refuse(response, 421, "PE_ACCESS", "The scheduler is not known by this name; use its address");
   const path = (request.url ?? "").split("?", 1)[0]!;
-  if (path === "/health") return tellHealth(options.health(), isKnown, request, response);
+  if (path === "/health") return tellHealth(await healthOf(options), isKnown, request, response);
   if (tokens === undefined)
     return refuse(response, 503, "PE_CONNECTION", "The scheduler is starting; try again in a moment");
   if (!isKnown) {
@@ -58,12 +59,27 @@ async function serve(options: HttpOptions, request: IncomingMessage, response: S
   }
   const part = /^\/parts\/([^/]+)$/.exec(path);
   if (part === null) return refuse(response, 404, "PE_PARAMETER", "There are /health and /parts/NAME here");
-  await servePart(options.partsFolder, part[1]!, request, response);
+  await servePart(options.parts, part[1]!, request, response);
+}
+
+/** Of the scheduler and of its store of parts: whichever is not well gives the status. */
+interface Health extends Omit<SchedulerHealth, "status"> {
+  readonly status: SchedulerHealth["status"] | `parts-${Exclude<PartsHealth["status"], "ok">}`;
+  readonly parts: PartsHealth;
+}
+
+async function healthOf({ health, parts: { room } }: HttpOptions): Promise<Health | undefined> {
+  const scheduler = health();
+  if (scheduler === undefined) return undefined;
+  const parts = await room.health();
+  const status =
+    scheduler.status === "ok" && parts.status !== "ok" ? (`parts-${parts.status}` as const) : scheduler.status;
+  return { ...scheduler, status, parts };
 }
 
 /** For monitors: 503 unless all is well. Details are for those who have a token. */
 function tellHealth(
-  health: SchedulerHealth | undefined,
+  health: Health | undefined,
   isKnown: boolean,
   { method }: IncomingMessage,
   response: ServerResponse,

@@ -7,6 +7,7 @@ import { asPeError, PeError } from "../common/errors.ts";
 import type { LogLine } from "../common/log.ts";
 import type { ClientToScheduler, SchedulerToClient } from "../protocol/client-link.ts";
 import { isProtocolError } from "../protocol/codec.ts";
+import type { JournalRecord } from "../protocol/journal-records.ts";
 import type { Connection } from "../protocol/connection.ts";
 import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-link.ts";
 import { createSchedulerCore, type SchedulerCore } from "./core/core.ts";
@@ -26,6 +27,8 @@ export interface SchedulerOptions {
    * most once.
    */
   readonly onFatal: (error: PeError) => void;
+  /** A job is gone for good, with all that belongs to it. Called before anybody is told; at the start again, for a crash in between. */
+  readonly onReleased?: (job: string) => void;
   /** Where no worker outlives the scheduler: 0 hands out at once after a restart what was handed out before. */
   readonly graceMs?: number;
   /** For tests. */
@@ -87,6 +90,7 @@ class RunningScheduler implements Scheduler {
   readonly #snapshots: SnapshotTurn;
   readonly #log: (line: LogLine) => void;
   readonly #onFatal: (error: PeError) => void;
+  readonly #onReleased: (job: string) => void;
   readonly #startMs = performance.now();
   readonly #ticking: NodeJS.Timeout;
   #isDiskFull = false;
@@ -95,14 +99,17 @@ class RunningScheduler implements Scheduler {
   #closed: Promise<void> | undefined;
   #whenSettled: (() => void) | undefined;
 
-  constructor({ log = () => undefined, onFatal, journal, graceMs }: SchedulerOptions, keeping: Keeping) {
+  constructor(options: SchedulerOptions, keeping: Keeping) {
+    const { log = () => undefined, onFatal, onReleased = () => undefined, journal, graceMs } = options;
     this.#log = log;
     this.#onFatal = onFatal;
+    this.#onReleased = onReleased;
     this.#keeping = keeping;
     this.#peers = new Peers((event) => this.#enter(event), log);
+    const released = new Set<string>();
     const { core, effects } = createSchedulerCore(
       {
-        records: keeping.recover(),
+        records: notingReleased(keeping.recover(), released),
         sequence: keeping.sequence,
         epochMin: Math.floor(Date.now() / 1000),
         ...(graceMs !== undefined && { graceMs }),
@@ -110,6 +117,7 @@ class RunningScheduler implements Scheduler {
       this.#startMs,
     );
     this.#core = core;
+    for (const job of released) onReleased(job);
     this.#snapshots = new SnapshotTurn(core, keeping, log);
     this.#carryOut(effects);
     this.#ticking = setInterval(() => this.#tick(), HEARTBEAT_MS / 2);
@@ -250,6 +258,9 @@ class RunningScheduler implements Scheduler {
         case "close-client":
           this.#peers.end(effect.link, effect.reason);
           break;
+        case "released":
+          this.#onReleased(effect.id);
+          break;
         case "alarm":
           this.#log({ level: "warn", text: `${effect.message} (${effect.code})` });
           break;
@@ -277,5 +288,21 @@ class RunningScheduler implements Scheduler {
     this.#peers.stopListening();
     this.#whenSettled?.();
     this.#onFatal(error);
+  }
+}
+
+/** Notes the ids of jobs that were released since the last snapshot: perhaps nobody was told. */
+function* notingReleased(records: Iterable<JournalRecord>, released: Set<string>): Iterable<JournalRecord> {
+  const ids = new Map<number, string>();
+  for (const record of records) {
+    if (record.type === "opened") {
+      ids.set(record.job, record.id);
+      released.delete(record.id);
+    } else if (record.type === "released") {
+      const id = ids.get(record.job);
+      ids.delete(record.job);
+      if (id !== undefined) released.add(id);
+    }
+    yield record;
   }
 }

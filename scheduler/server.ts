@@ -12,6 +12,8 @@ import { CONNECTIONS_MAX, door, listenSockets, SERVER_OPTIONS, type Sockets } fr
 import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts";
 import type { Tls } from "./access.ts";
 import { handleHttp } from "./http.ts";
+import { PartOwners } from "./part-owners.ts";
+import { PartRoom } from "./part-room.ts";
 import { startScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts";
 
 export interface Tokens {
@@ -67,11 +69,12 @@ export async function serveScheduler(options: ServeOptions): Promise<SchedulerSe
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_MS,
   };
+  const owners = new PartOwners(partsFolder, log);
   let started: { scheduler: Scheduler; tokens: Tokens } | undefined;
   const handler = handleHttp({
     tokens: () => started && [started.tokens.clientToken, started.tokens.workerToken],
     health: () => started?.scheduler.health(),
-    partsFolder,
+    parts: { folder: partsFolder, owners, room: new PartRoom(partsFolder) },
     hosts: [host, ...(options.hosts ?? [])],
     log,
   });
@@ -84,7 +87,8 @@ export async function serveScheduler(options: ServeOptions): Promise<SchedulerSe
     await makeFolders(partsFolder, 0o700).catch((error: unknown) => {
       throw asWriteError(error, partsFolder);
     });
-    const scheduler = await startScheduler(options);
+    await owners.open();
+    const scheduler = await startScheduler({ ...options, onReleased: (job) => owners.release(job) });
     started = { scheduler, tokens: await options.tokens(url).catch(closing(scheduler)) };
   } catch (error) {
     await end(server);
@@ -93,7 +97,7 @@ export async function serveScheduler(options: ServeOptions): Promise<SchedulerSe
   const { scheduler, tokens } = started;
   const sockets = listenSockets({ server, connectionsMax, doors: doorsOf(scheduler, tokens) });
   let closed: Promise<void> | undefined;
-  return { url, port, scheduler, close: () => (closed ??= close(server, sockets, scheduler)) };
+  return { url, port, scheduler, close: () => (closed ??= close(server, sockets, scheduler, owners)) };
 }
 
 function doorsOf(scheduler: Scheduler, { workerToken, clientToken }: Tokens) {
@@ -120,11 +124,12 @@ function closing(scheduler: Scheduler): (error: unknown) => Promise<never> {
   };
 }
 
-async function close(server: HttpServer, sockets: Sockets, scheduler: Scheduler): Promise<void> {
+async function close(server: HttpServer, sockets: Sockets, scheduler: Scheduler, owners: PartOwners): Promise<void> {
   const stopped = end(server);
   try {
     await scheduler.close();
   } finally {
+    await owners.close();
     await sockets.close("the scheduler stops");
     await stopped;
   }

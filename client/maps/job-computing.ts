@@ -1,6 +1,7 @@
 /** One PE job on any cluster, that of this process or another: opened or joined, and its parts made whole. */
 import { hash } from "node:crypto";
 import { PeError } from "../../common/errors.ts";
+import { storeForJob } from "../../data/part-store.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import type { Client } from "../client.ts";
 import type { ClusterJob, JobDescription } from "../cluster-job.ts";
@@ -105,7 +106,8 @@ async function openAgain(
   { parts }: ClusterJob,
 ): Promise<ClusterJob> {
   const id = `${job.id}-again-${hash("sha256", JSON.stringify(tasks), "hex").slice(0, 12)}`;
-  const description = describe({ ...partOfJob(job, tasks), id }, { parts: parts! });
+  // What it computes is the first job's, and goes with that.
+  const description = describe({ ...partOfJob(job, tasks), id }, { parts: storeForJob(parts!, job.id) });
   const opened = await client.openJob(description);
   if (!opened.known) return opened;
   await opened.release();

@@ -2,7 +2,7 @@
 import { counted } from "../../common/counted.ts";
 import { PeError, type ErrorRecord } from "../../common/errors.ts";
 import type { MapSource } from "../../data/maps.ts";
-import { openPartStore, type PartAccess, type PartStore } from "../../data/part-store.ts";
+import { openPartStore, SCHEDULERS_OWN, storeForJob, type PartAccess, type PartStore } from "../../data/part-store.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import { mapKeys } from "../../tasks/pe/reduce.ts";
 import type { Client } from "../client.ts";
@@ -61,7 +61,7 @@ export async function submitMaps(
   const known = isReplaced ? undefined : found;
   const parts = known?.parts ?? wanted ?? SCHEDULERS_OWN;
   // Before the job: whoever finds the job finds what it computes.
-  await storeRecord(openPartStore(parts, access), record);
+  await storeRecord(openPartStore(storeForJob(parts, record.job.id), access), record);
   return { record, ...(await openPeJob(client, record.job, { ...options, parts })) };
 }
 
@@ -162,8 +162,6 @@ export async function collectMaps(cluster: Cluster, maps: MapsOnCluster, collect
     return { report, missing };
   });
 }
-
-const SCHEDULERS_OWN = "scheduler:";
 
 /** Waits for the end of jobs of task lines and writes the result files that they ask for. @throws {PeError} As `collectMaps`. */
 export async function collectResults(

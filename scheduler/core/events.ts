@@ -22,6 +22,8 @@ export type SchedulerEffect =
   | { readonly type: "journal"; readonly record: JournalRecord }
   | { readonly type: "close-worker"; readonly link: number; readonly reason: string }
   | { readonly type: "close-client"; readonly link: number; readonly reason: string }
+  /** A job is forgotten, and that is durable: what was kept for it alone may go. */
+  | { readonly type: "released"; readonly id: string }
   /** Something that must not happen happened outside: for the log and the dashboard. */
   | { readonly type: "alarm"; readonly code: AlarmCode; readonly message: string };
 

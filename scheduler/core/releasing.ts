@@ -32,7 +32,10 @@ export function release(state: SchedulerState, job: Job): void {
   const cancelled = cancelUnended(state, job, range(job.table.rows));
   journal(state, { type: "released", job: job.job });
   forget(state, job);
-  state.durability.after(() => tellCancelledAll(state, job, cancelled));
+  state.durability.after(() => {
+    tellCancelledAll(state, job, cancelled);
+    state.out.push({ type: "released", id: job.id });
+  });
   for (const worker of state.workers.values())
     if (worker.jobs.delete(job.job))
       state.out.push({ type: "to-worker", link: worker.link, message: { type: "forget", job: job.job } });

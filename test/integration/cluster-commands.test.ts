@@ -1,9 +1,10 @@
 /** What people do to jobs by commands, beside waiting for them, and what they are told. */
+import { readdirSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { HOOK_MS } from "../support/client.ts";
-import { startCluster, type TestCluster } from "../support/cluster-processes.ts";
+import { startCluster, until, type TestCluster } from "../support/cluster-processes.ts";
 import { fileFolder, testFolder } from "../support/folders.ts";
 import { runArgs, simulateShardsInto } from "../support/simulated.ts";
 
@@ -82,7 +83,23 @@ describe("pe-client cancel and release", () => {
     expect([early.status, early.stderr]).toEqual([75, expect.stringMatching(/pe-client cancel .*\[PE_JOB_NEEDED\]/)]);
     expect((await cluster.runWell("cancel", id)).stdout).toMatch(/^cancelled .*pe-client retry/);
     expect((await cluster.runWell("cancel", id)).stdout).toMatch(/^nothing to cancel/);
-    expect((await cluster.runWell("release", id)).stdout).toBe(`forgot ${id}; its parts stay in scheduler:\n`);
+    expect((await cluster.runWell("release", id)).stdout).toBe(
+      `forgot ${id}, and freed the parts that no other job needs\n`,
+    );
     expect((await cluster.runWell("status")).stdout).toMatch(/^no jobs/);
+  });
+
+  test("frees what the scheduler's own store holds for the job alone", async () => {
+    const cluster = await startCluster();
+    await cluster.startWorker("a");
+    const folder = join(cluster.folder, "journal", "parts");
+    const id = await submit(cluster);
+    await cluster.runWell("attach", id);
+    const parts = readdirSync(folder).filter((name) => !name.startsWith("."));
+    expect(parts).toContain(`manifest-${id}`);
+    expect(parts.length).toBeGreaterThan(1);
+    await cluster.runWell("release", id);
+    await until(() => readdirSync(join(folder, ".jobs")).length === 0, "its parts are freed");
+    expect(readdirSync(folder)).toEqual([".jobs"]);
   });
 });

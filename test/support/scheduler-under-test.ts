@@ -60,6 +60,7 @@ export class SchedulerUnderTest {
   records: JournalRecord[] = [];
   durable = 0;
   alarms: string[] = [];
+  readonly released: string[] = [];
   closed: number[] = [];
   readonly #told = new Map<number, SchedulerToClient[]>();
   readonly #said = new Map<number, SchedulerToWorker[]>();
@@ -131,6 +132,9 @@ export class SchedulerUnderTest {
         case "close-worker":
         case "close-client":
           this.closed.push(effect.link);
+          break;
+        case "released":
+          this.released.push(effect.id);
           break;
         case "alarm":
           this.alarms.push(effect.code);

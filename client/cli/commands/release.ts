@@ -2,6 +2,7 @@
 import { EXIT, PeError } from "../../../common/errors.ts";
 import { JSON_OPTION, type CommandSpec } from "../../../common/command-line/command.ts";
 import { printResult } from "../../../common/command-line/console.ts";
+import { SCHEDULERS_OWN } from "../../../data/part-store.ts";
 import { CLUSTER_OPTIONS, findJobId, withCluster } from "../cluster.ts";
 import { hasEnded } from "../job-state.ts";
 import { jobOf } from "../jobs.ts";
@@ -9,8 +10,8 @@ import { jobOf } from "../jobs.ts";
 export const release: CommandSpec = {
   name: "release",
   about:
-    "Let the scheduler forget a job that has ended, and its list of results. The parts that it computed stay in " +
-    "their store: submitted again, its tasks find them.",
+    "Let the scheduler forget a job that has ended, its list of results, and what its own store holds for that job alone. " +
+    "Parts in other stores stay: submitted again, its tasks find them.",
   argument: { name: "job", about: "id of the job, or its beginning" },
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client release 3f2a9c"],
@@ -20,11 +21,20 @@ export const release: CommandSpec = {
       const status = await job.status();
       if (!hasEnded(status)) throw goesOn(job.id);
       await job.release();
-      const where = job.parts === null ? "" : `; its parts stay in ${job.parts}`;
-      printResult(console, given.flag("json"), { job: job.id, parts: job.parts }, `forgot ${job.id}${where}`);
+      printResult(
+        console,
+        given.flag("json"),
+        { job: job.id, parts: job.parts },
+        `forgot ${job.id}${whatOfParts(job.parts)}`,
+      );
       return EXIT.ok;
     }),
 };
+
+function whatOfParts(parts: string | null): string {
+  if (parts === null) return "";
+  return parts === SCHEDULERS_OWN ? ", and freed the parts that no other job needs" : `; its parts stay in ${parts}`;
+}
 
 function goesOn(id: string): PeError {
   return new PeError(

@@ -279,3 +279,25 @@ describe("startScheduler()", () => {
       expect(cluster.scheduler.health().tasks.cancelled).toBe(1_000_000);
     }));
 });
+
+describe("onReleased", () => {
+  test("is told of each job that is gone for good, and after a crash again", async () => {
+    await inFolder(async (folder) => {
+      const told: string[] = [];
+      const options = { journal: folder, onReleased: (job: string) => told.push(job) };
+      const cluster = await Cluster.start(options);
+      const client = cluster.client();
+      for (const id of ["one", "two"]) await client.submit(0, { id });
+      await client.ask({ type: "release", job: 1 }, "ok");
+      expect(told).toEqual(["one"]);
+      await client.submit(0, { id: "one" });
+      await client.ask({ type: "release", job: 2 }, "ok");
+      expect(told).toEqual(["one", "two"]);
+      await cluster.close();
+      await cluster.restart(options);
+      // Of what was opened again since, nothing.
+      expect(told).toEqual(["one", "two", "two"]);
+      await cluster.close();
+    });
+  });
+});

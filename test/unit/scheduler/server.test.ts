@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { request as requestPlain, type IncomingHttpHeaders } from "node:http";
 import { request as requestSecure } from "node:https";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { openPartStore } from "../../../data/part-store.ts";
+import { openPartStore, storeForJob } from "../../../data/part-store.ts";
 import { authorization } from "../../../protocol/access.ts";
 import { clientToScheduler, schedulerToClient } from "../../../protocol/client-link.ts";
 import { connectSocket } from "../../../protocol/socket.ts";
@@ -221,6 +221,34 @@ describe("/health", () => {
     expect((await ask(server, "/health", { method: "HEAD" })).body).toHaveLength(0);
   });
 
+  test("says so when the store of parts has no disk, or no room", async (context) => {
+    const statusOf = async (server: SchedulerServer): Promise<unknown> => {
+      const { status, body } = await ask(server, "/health", { token: TOKENS.clientToken });
+      const { status: word, parts } = JSON.parse(body.toString()) as { status: string; parts: { status: string } };
+      return [status, word, parts.status];
+    };
+    const partsFolder = join(await testFolder(), "parts");
+    const server = await serve({ partsFolder });
+    expect(await statusOf(server)).toEqual([200, "ok", "ok"]);
+    rmSync(partsFolder, { recursive: true });
+    expect(await statusOf(server)).toEqual([503, "parts-missing", "missing"]);
+    expect((await ask(server, "/health")).body.toString()).toBe('{"status":"parts-missing"}\n');
+    await withSmallDisk(context, "1m", async (folder) => {
+      const small = await serve({ partsFolder: folder });
+      expect(await statusOf(small)).toEqual([200, "ok", "ok"]);
+      const large = Buffer.alloc(2 << 20);
+      const answered = await ask(small, "/parts/a", { ...put(large), headers: { "x-sha256": sha256(large) } });
+      expect(answered.status).toBe(507);
+      expect(await statusOf(small)).toEqual([503, "parts-full", "full"]);
+      expect((await ask(small, "/parts/b", put(Buffer.from("small")))).status).toBe(204);
+      expect(await statusOf(small)).toEqual([200, "ok", "ok"]);
+      const filler = Buffer.alloc((1 << 20) - (40 << 10));
+      expect((await ask(small, "/parts/c", put(filler))).status).toBe(204);
+      expect(await statusOf(small)).toEqual([503, "parts-full", "full"]);
+      await small.close();
+    });
+  });
+
   test("answers strangers under its own names alone", async () => {
     const server = await serve({ hosts: ["lab.example"] });
     const statusFor = async (host: string, token?: string): Promise<number> =>
@@ -341,6 +369,26 @@ describe("/parts", () => {
     for (const name of ["link", "torn"])
       expect((await ask(server, `/parts/${name}`, { token: TOKENS.clientToken })).status).toBe(404);
     expect(readFileSync(join(folder, "secret"), "utf8")).toHaveLength(100);
+  });
+
+  test("frees the parts of a job that is released, but those that another job has stored or found", async () => {
+    const partsFolder = join(await testFolder(), "parts");
+    const server = await serve({ partsFolder });
+    const raw = await client(server.url);
+    const access = { schedulerUrl: server.url, token: TOKENS.workerToken };
+    for (const job of ["one", "two"]) {
+      await raw.submit(0, { id: job });
+      const store = openPartStore(storeForJob("scheduler:", job), access);
+      await store.put("shared", bytes);
+      await store.put(`of-${job}`, bytes);
+    }
+    // Found is as good as stored.
+    expect(await openPartStore(storeForJob("scheduler:", "two"), access).get("of-one")).toEqual(bytes);
+    await openPartStore("scheduler:", access).put("of-nobody", bytes);
+    await raw.ask({ type: "release", job: 2 }, "ok");
+    await until(() => !existsSync(join(partsFolder, "of-two")));
+    expect(readdirSync(partsFolder).toSorted()).toEqual([".jobs", "of-nobody", "of-one", "shared"]);
+    expect((await ask(server, "/parts/of-one", put(bytes, { headers: { "x-job": "%" } }))).status).toBe(400);
   });
 
   test("says that its disk is full", async (context) => {

@@ -346,6 +346,7 @@ describe("release", () => {
     const written = scheduler.records.length;
     scheduler.ask({ type: "release", job } as never);
     expect(scheduler.records.slice(written).map(({ type }) => type)).toEqual(["released"]);
+    expect(scheduler.released).toEqual(["job"]);
     expect(scheduler.told("cancelled", 2).flatMap(({ tasks }) => [...tasks])).toEqual([0, 1]);
     expect(scheduler.told("ended", 2)).toHaveLength(1);
   });
