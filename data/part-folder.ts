@@ -11,6 +11,7 @@ import { PeError } from "../common/errors.ts";
 import { writePiecesDurably } from "./durable.ts";
 import { errnoOf } from "./errno.ts";
 import { makeFolders } from "./folders.ts";
+import { changeByLook } from "./part-change.ts";
 import { assertPartName } from "./part-name.ts";
 import type { PartStore } from "./part-store.ts";
 
@@ -21,7 +22,7 @@ const HASH_BYTES = 32;
  * them.
  */
 export function folderPartStore(folder: string): PartStore {
-  return {
+  const store: PartStore = {
     url: pathToFileURL(folder).href,
     put: async (name, bytes, sha256) => {
       const path = partPath(folder, name);
@@ -31,7 +32,9 @@ export function folderPartStore(folder: string): PartStore {
     get: async (name) => await ofFolder(folder, readPart(folder, name)),
     getSlice: async (name, offset, into) => await ofFolder(folder, readPartSlice(folder, name, offset, into)),
     has: async (name) => await ofFolder(folder, isThere(partPath(folder, name))),
+    change: async (name, change) => await changeByLook(store, name, change),
   };
+  return store;
 }
 
 /** A folder that this user may not open is as good as none: it is not the fault of the one part that was asked for. */

@@ -10,6 +10,7 @@ import { request as requestPlain, type IncomingMessage, type OutgoingHttpHeaders
 import { request as requestSecure } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PeError } from "../common/errors.ts";
+import { changeByLook } from "./part-change.ts";
 import { assertPartName } from "./part-name.ts";
 import type { PartAccess, PartStore } from "./part-store.ts";
 
@@ -44,7 +45,7 @@ export function httpPartStore(access: PartAccess, retryForMs = RETRY_FOR_MS, job
   const owner = job === undefined ? {} : { "x-job": job };
   const ask = async (what: Request): Promise<Answer> =>
     await persist(base, access, { ...what, headers: { ...what.headers, ...owner } }, retryForMs);
-  return {
+  const store: PartStore = {
     url: "scheduler:",
     put: async (name, bytes, sha256) => {
       const digest = sha256 === undefined ? hash("sha256", bytes, "hex") : Buffer.from(sha256).toString("hex");
@@ -66,7 +67,9 @@ export function httpPartStore(access: PartAccess, retryForMs = RETRY_FOR_MS, job
       into.set(slice);
     },
     has: async (name) => (await ask({ method: "HEAD", name })).status === 200,
+    change: async (name, change) => await changeByLook(store, name, change),
   };
+  return store;
 }
 
 /** Statuses that answer a question; the rest are refusals, or may pass. */

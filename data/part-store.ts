@@ -4,6 +4,7 @@ import { PeError } from "../common/errors.ts";
 import { isS3Url } from "./objects/address.ts";
 import { openObjectStore } from "./objects/open.ts";
 import { objectPartStore } from "./objects/part-objects.ts";
+import type { Change } from "./part-change.ts";
 import { folderPartStore } from "./part-folder.ts";
 import { httpPartStore } from "./part-http.ts";
 
@@ -27,6 +28,13 @@ export interface PartStore {
   getSlice(name: string, offset: number, into: Uint8Array): Promise<void>;
   /** Whether it is there; it may not be whole. */
   has(name: string): Promise<boolean>;
+  /**
+   * Writes what may change, as parts do not. Where the store writes under conditions, nothing is lost that somebody else
+   * writes meanwhile: `change` is then asked again.
+   *
+   * @throws {PeError} those of `get` and `put`
+   */
+  change(name: string, change: Change): Promise<void>;
 }
 
 /** What it takes to speak with the scheduler's own store. */

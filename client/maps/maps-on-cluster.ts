@@ -8,6 +8,7 @@ import { mapKeys } from "../../tasks/pe/reduce.ts";
 import type { Client } from "../client.ts";
 import type { ClusterJob, JobStatus } from "../cluster-job.ts";
 import { computedJob, openPeJob, partOfJob, restoreParts, type OpenOptions } from "./job-computing.ts";
+import { storeEnds } from "./ends-record.ts";
 import { followJob, type FollowedJob, type Following } from "./job-following.ts";
 import { partsCopied, partsInPlace, type JobParts } from "./job-parts.ts";
 import { readRecord, storeRecord, type JobRecord } from "./job-record.ts";
@@ -146,6 +147,7 @@ export async function collectMaps(cluster: Cluster, maps: MapsOnCluster, collect
     const parts = store.url === SCHEDULERS_OWN ? partsCopied(store, work.partsFolder) : partsInPlace(store);
     const startedMs = performance.now();
     const followed = await follow(cluster, maps, parts, collecting);
+    await commitEnds(cluster, maps, followed);
     const tasks = [...followed.ends.keys()].toSorted((a, b) => a - b);
     const missing = describeMissing(job, followed.ends);
     if (tasks.length === 0 || (missing.length > 0 && !collecting.partial)) throw incomplete(maps, followed, missing);
@@ -174,6 +176,7 @@ export async function collectResults(
   for (const maps of jobs) {
     const parts = partsInPlace(storeOf(maps.cluster, cluster.access));
     const followed = await follow(cluster, maps, parts, collecting);
+    await commitEnds(cluster, maps, followed);
     const missing = describeMissing(maps.record.job, followed.ends);
     if (missing.length > 0 && !collecting.partial) throw incomplete(maps, followed, missing);
     written.push(await writeResultFiles(maps.record, followed, parts, series));
@@ -203,6 +206,22 @@ async function follow(
   if (signal?.aborted === true) throw left(cluster.id, followed.ends.size, job.taskCount, output);
   await restoreParts(client, job, followed, parts, { cluster, ...(signal !== undefined && { signal }) });
   return followed;
+}
+
+/** Who may only read the parts, or finds no room, has the maps all the same: `reduce` then looks at the parts. */
+const NOT_STORED = new Set(["PE_PARTS_UNREACHABLE", "PE_OUTPUT_UNWRITABLE", "PE_DISK_FULL"]);
+
+/** So that the parts alone tell that the job is complete. */
+async function commitEnds(
+  { access }: Cluster,
+  { record: { job }, cluster: { parts } }: MapsOnCluster,
+  { ends }: FollowedJob,
+): Promise<void> {
+  try {
+    await storeEnds(openPartStore(storeForJob(parts!, job.id), access), job, ends);
+  } catch (error) {
+    if (!(error instanceof PeError) || !NOT_STORED.has(error.code)) throw error;
+  }
 }
 
 /** By places among `tasks` instead of indices of the job. */

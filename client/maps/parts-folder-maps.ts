@@ -33,23 +33,24 @@ export async function reduceFolder(
   folder: string,
   { output, job: wanted, replace, partial, startMs }: FolderReduction,
 ): Promise<Collected> {
-  const { record, store, ends } = await openPartsFolder(folder, wanted);
+  const { record, store, ends, hasEnded } = await openPartsFolder(folder, wanted);
   const parts = partsInPlace(store);
   const gone = new Set(await parts.missing([...ends.values()].flatMap((end) => ("part" in end ? [end.part] : []))));
-  const tasks = [...ends].flatMap(([index, end]) => ("part" in end && !gone.has(end.part) ? [index] : []));
+  const tasks = [...ends].flatMap(([index, end]) => ("part" in end && gone.has(end.part) ? [] : [index]));
   tasks.sort((a, b) => a - b);
   const missing = describeMissing(record.job, new Set(tasks));
-  if (tasks.length === 0 || (missing.length > 0 && !partial)) throw incomplete(folder, missing);
+  if (tasks.length === 0 || (missing.length > 0 && !partial)) throw incomplete(folder, hasEnded, missing);
   const job = partOfJob(record.job, tasks);
   const check = async (path: string): Promise<MapSource> => await checkOutput(path, job.manifest, replace);
   return await intoOutput(output, check, async ({ publish }) => {
     const found = tasks.map((index) => ends.get(index)!);
+    const names = found.flatMap((end) => ("part" in end ? [end.part] : []));
     const computed = {
       job,
       ends: found,
-      summaries: await inLanes(found, READS_AT_ONCE, async (end) => await summaryOf(parts, end as { part: string })),
+      summaries: await inLanes(names, READS_AT_ONCE, async (name) => await summaryOf(parts, name)),
       seriesNow: 0,
-      finishedBefore: tasks.length,
+      finishedBefore: names.length,
       threads: 0,
       wallMs: 0,
     };
@@ -61,19 +62,20 @@ export async function reduceFolder(
 }
 
 /** What the task told when it was computed, as far as its part still does. */
-async function summaryOf(parts: PartReader, { part }: { part: string }): Promise<PeSummary> {
+async function summaryOf(parts: PartReader, part: string): Promise<PeSummary> {
   const { file, sha256, series, problems } = decodePart(part, await parts.read(part)).header;
   return { part, file, sha256, series, problems: problems.length, reused: true, readMs: 0, decodeMs: 0, computeMs: 0 };
 }
 
 const FILES_TOLD_MAX = 8;
 
-function incomplete(folder: string, missing: readonly string[]): PeError {
+function incomplete(folder: string, hasEnded: boolean, missing: readonly string[]): PeError {
   const more = missing.length > FILES_TOLD_MAX ? `, and ${missing.length - FILES_TOLD_MAX} more files` : "";
   return new PeError(
     "PE_INCOMPLETE",
-    `Cannot make all maps of the parts in "${folder}": no whole parts of ${missing.slice(0, FILES_TOLD_MAX).join(", ")}${more}; ` +
-      "submit the job again, or --partial to leave these cells NaN",
-    { details: { missing } },
+    `Cannot make all maps of the parts in "${folder}": ${hasEnded ? "the job has ended, but there are" : "nobody has seen the job's end, and there are"} ` +
+      `no whole parts of ${missing.slice(0, FILES_TOLD_MAX).join(", ")}${more}; ` +
+      `${hasEnded ? "submit the job again" : "wait for it (pe-client attach) or submit it again"}, or --partial to leave these cells NaN`,
+    { details: { missing, hasEnded } },
   );
 }

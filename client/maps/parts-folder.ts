@@ -1,7 +1,7 @@
 /**
- * A job whose scheduler is gone, from the folder of its parts alone. The manifest names the tasks; a part's name follows from
- * the task and the content hash of its file, which any part of that file tells. So nothing is reduced that the manifest
- * does not name, whatever else lies in the folder.
+ * A job whose scheduler is gone, from the folder of its parts alone. The manifest names the tasks, and where somebody waited
+ * for its end, a record of that names the parts. Else a part's name follows from the task and the content hash of its file,
+ * which any part of that file tells. So nothing is reduced that the manifest does not name, whatever else lies in the folder.
  */
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ import { openPartStore, type PartStore } from "../../data/part-store.ts";
 import { readPartHeader } from "../../tasks/pe/part.ts";
 import { partOfTask } from "../../tasks/pe/part-name.ts";
 import type { TaskEnd } from "../../tasks/pe/reduce.ts";
+import { readEnds } from "./ends-record.ts";
 import { readRecord, recordName, type JobRecord } from "./job-record.ts";
 
 const RECORD_NAME = /^manifest-(.+)$/;
@@ -42,8 +43,10 @@ export async function jobsOfFolder(folder: string): Promise<string[]> {
 export interface FolderJob {
   readonly record: JobRecord;
   readonly store: PartStore;
-  /** By index: the tasks whose parts are there. */
+  /** By index: the tasks whose parts are there, and those that are known to have failed. */
   readonly ends: ReadonlyMap<number, TaskEnd>;
+  /** Somebody has seen its end. */
+  readonly hasEnded: boolean;
 }
 
 /**
@@ -61,7 +64,12 @@ export async function openPartsFolder(folder: string, wanted = ""): Promise<Fold
     );
   const store = openPartStore(isS3Url(folder) ? folder : pathToFileURL(folder).href);
   const record = await readRecord(store, id);
-  return { record, store, ends: await findParts(folder, store, record) };
+  const known = await readEnds(store, record.job);
+  const isAllThere = known !== undefined && [...known.values()].every((end) => "part" in end);
+  if (isAllThere) return { record, store, ends: known, hasEnded: true };
+  // What failed may have been tried again since.
+  const found = await findParts(folder, store, record);
+  return { record, store, ends: new Map([...(known ?? []), ...found]), hasEnded: known !== undefined };
 }
 
 async function findParts(folder: string, store: PartStore, { job }: JobRecord): Promise<Map<number, TaskEnd>> {

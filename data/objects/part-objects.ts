@@ -1,6 +1,7 @@
 /** Parts in an object store: one object each, whole by its stored SHA-256. */
 import { hostname } from "node:os";
 import { PeError } from "../../common/errors.ts";
+import type { Change } from "../part-change.ts";
 import { assertPartName } from "../part-name.ts";
 import type { PartStore } from "../part-store.ts";
 import type { ObjectStore } from "./store.ts";
@@ -27,6 +28,10 @@ export function objectPartStore(store: ObjectStore): PartStore {
       assertPartName(name);
       return (await told(async () => await store.stat(name))) !== undefined;
     },
+    change: async (name, change) => {
+      assertPartName(name);
+      await told(async () => await changeObject(store, name, change));
+    },
   };
 }
 
@@ -41,6 +46,26 @@ async function readPart(store: ObjectStore, name: string): Promise<Uint8Array | 
     throw error;
   }
 }
+
+/** Somebody else was faster so often: it is no coincidence. */
+const CHANGES_MAX = 8;
+
+async function changeObject(store: ObjectStore, name: string, change: Change): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const seen = await store.stat(name);
+    try {
+      const before = seen && (await store.read(name, { ifVersion: seen.version })).bytes;
+      const after = change(before);
+      if (after === undefined) return;
+      const condition = seen === undefined ? { ifAbsent: true } : { ifVersion: seen.version };
+      return void (await store.write(name, after, { ...condition, withoutConditions: "check" }));
+    } catch (error) {
+      if (attempt === CHANGES_MAX || !(error instanceof PeError) || !OVERTAKEN.has(error.code)) throw error;
+    }
+  }
+}
+
+const OVERTAKEN = new Set(["PE_OBJECT_CONFLICT", "PE_OBJECT_CHANGED", "PE_OBJECT_MISSING"]);
 
 async function readSlice(store: ObjectStore, name: string, offset: number, into: Uint8Array): Promise<void> {
   const range = { start: offset, stop: offset + into.byteLength };

@@ -68,6 +68,30 @@ describe("a task list", () => {
 });
 
 describe("reduce", () => {
+  test("knows from the parts alone that a job has ended, and why a cell has no value", async () => {
+    const cluster = await clusterOfOne();
+    const [damaged, parts] = ["damaged", "parts"].map((name) => join(cluster.folder, name)) as [string, string];
+    await copyGoldenShards(damaged);
+    await writeFile(join(damaged, GOLDEN_SHARDS[0]!), "no shard");
+    const [made, reduced] = ["made.hdf5", "reduced.hdf5"].map((name) => join(cluster.folder, name)) as [string, string];
+    const submit = ["submit", "--input", damaged, ...MAPS, "--parts", parts];
+    expect((await cluster.run(...submit, "--output", made)).status).toBe(65);
+    const { status, stdout } = await runClient(["reduce", parts, "--output", reduced, "--json"]);
+    expect([status, JSON.parse(stdout)]).toMatchObject([
+      65,
+      { missing: [], problems: [{ code: "PE_SHARD_UNREADABLE" }] },
+    ]);
+    expect(await compareMaps(reduced, made)).toEqual([]);
+  });
+
+  test("says of parts of a job that nobody has seen the end of it", async () => {
+    const cluster = await startCluster();
+    const parts = join(cluster.folder, "parts");
+    await cluster.runWell("submit", "--input", input, ...MAPS, "--parts", parts, "--detach");
+    const { status, stderr } = await runClient(["reduce", parts, "--output", join(cluster.folder, "maps.hdf5")]);
+    expect([status, stderr]).toEqual([65, expect.stringContaining("nobody has seen the job's end")]);
+  });
+
   test("puts the parts of several folders into one file", async () => {
     const cluster = await clusterOfOne();
     const [low, high] = ["low", "high"].map((name) => join(cluster.folder, name)) as [string, string];

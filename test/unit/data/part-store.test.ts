@@ -24,6 +24,18 @@ describe("openPartStore()", () => {
     await expect(store.getSlice("a", 1030, slice)).rejects.toMatchObject({ code: "PE_RESULTS_UNREADABLE" });
   });
 
+  test("of a folder changes what may change", async () => {
+    const store = openPartStore(pathToFileURL(await testFolder()).href);
+    const seen: (number | undefined)[] = [];
+    const append = (before: Uint8Array | undefined): Uint8Array | undefined => {
+      seen.push(before?.byteLength);
+      return (before?.byteLength ?? 0) < 2 ? Uint8Array.of(...(before ?? []), 7) : undefined;
+    };
+    for (let round = 0; round < 3; round++) await store.change("a", append);
+    expect(seen).toEqual([undefined, 1, 2]);
+    expect([...(await store.get("a"))!]).toEqual([7, 7]);
+  });
+
   test("of a folder takes a part that is cut for none", async () => {
     const folder = await testFolder();
     const store = openPartStore(pathToFileURL(folder).href);

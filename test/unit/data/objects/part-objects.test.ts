@@ -39,6 +39,24 @@ describe("objectPartStore()", () => {
     });
   });
 
+  test("changes an object so that no change of another is lost, and gives up when others never stop", async () => {
+    const objects = memoryStore();
+    const store = objectPartStore(objects);
+    const append = (before: Uint8Array | undefined): Uint8Array => Uint8Array.of(...(before ?? []), 7);
+    await Promise.all(Array.from({ length: 4 }, async () => await store.change("a", append)));
+    expect((await store.get("a"))?.byteLength).toBe(4);
+    let writes = 0;
+    const never = objectPartStore({
+      ...objects,
+      async write(name, bytes, options) {
+        await objects.write(name, Uint8Array.of(writes++));
+        return await objects.write(name, bytes, options);
+      },
+    });
+    await expect(never.change("a", append)).rejects.toMatchObject({ code: "PE_OBJECT_CONFLICT" });
+    expect(writes).toBe(8);
+  });
+
   test("has no part called ../a", async () => {
     const store = objectPartStore(memoryStore());
     await expect(store.put("../a", BYTES)).rejects.toMatchObject({ code: "PE_PARAMETER" });
