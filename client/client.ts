@@ -11,6 +11,7 @@ import { startLocalCluster, type LocalOptions } from "./local-cluster.ts";
 import { connectClient } from "./session/connect.ts";
 import type { ClientConnection } from "./session/link.ts";
 import { SchedulerSession } from "./session/session.ts";
+import { tellStandstill } from "./session/standstill.ts";
 import type { TaskOptions } from "./task-options.ts";
 
 type StatusMessage = Extract<SchedulerToClient, { type: "statusIs" }>;
@@ -32,6 +33,8 @@ export interface ConnectOptions {
   readonly kinds?: readonly string[] | undefined;
   /** Of this client, for status pages and logs. */
   readonly name?: string | undefined;
+  /** Told when what this client waits for cannot run now, such as tasks of a kind that no worker has; a warning of the process by default. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   /** Gives up the first connection; those that follow are made until `close`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,12 +52,14 @@ export class Client {
     session: SchedulerSession,
     kinds: Kinds,
     { drain, close }: { readonly drain: () => Promise<void>; readonly close: () => Promise<void> },
+    onWarning: (text: string) => void = warn,
   ) {
     this.#session = session;
     this.#kinds = kinds;
     this.#onDrain = drain;
     this.#onClose = close;
     this.#tasks = new LooseTasks(session, (kind, version) => this.#versionOf(kind, version));
+    tellStandstill(session, { tell: onWarning });
   }
 
   /**
@@ -71,7 +76,7 @@ export class Client {
     const connect = async (trying: AbortSignal): Promise<ClientConnection> => await connectClient(url, options, trying);
     const session = await SchedulerSession.open({ connect, name: name.slice(0, NAME_LENGTH_MAX) }, signal);
     const nothing = async (): Promise<void> => undefined;
-    return new Client(session, kinds, { drain: nothing, close: nothing });
+    return new Client(session, kinds, { drain: nothing, close: nothing }, options.onWarning);
   }
 
   /**
@@ -87,7 +92,7 @@ export class Client {
     const cluster = await startLocalCluster(options);
     const session = await SchedulerSession.open({ connect: async () => cluster.connectClient(), name: clientName() });
     void cluster.failed.then((error) => session.fail(error));
-    return new Client(session, kinds, cluster);
+    return new Client(session, kinds, cluster, options.onWarning);
   }
 
   /**
@@ -205,6 +210,10 @@ export class Client {
 
 function listOf(futures: Iterable<Future> | Future): Future[] {
   return futures instanceof Future ? [futures] : [...futures];
+}
+
+function warn(text: string): void {
+  process.emitWarning(text, "PeClusterWarning");
 }
 
 function clientName(): string {

@@ -21,6 +21,8 @@ export interface LocalOptions {
   /** Folder for temporary files of tasks. */
   readonly scratch?: string;
   readonly log?: (line: LogLine) => void;
+  /** As of `ConnectOptions`. */
+  readonly onWarning?: ((text: string) => void) | undefined;
 }
 
 export interface LocalCluster {

@@ -3,6 +3,7 @@ import { hostname, userInfo } from "node:os";
 import { PeError } from "../../common/errors.ts";
 import { nearest } from "../../common/nearest.ts";
 import type { Given, OptionSpec } from "../../common/command-line/command.ts";
+import type { Console } from "../../common/command-line/console.ts";
 import { readAccess } from "../../protocol/access-file.ts";
 import { Client } from "../client.ts";
 import type { JobStatus } from "../cluster-job.ts";
@@ -13,9 +14,18 @@ export const CLUSTER_OPTIONS: readonly OptionSpec[] = [
   { flags: "--access-file FILE", about: "its access file (default: where pe-scheduler on this machine wrote it)" },
 ];
 
-/** Connects as the options say, and closes the connection whatever happens. @throws {PeError} `PE_CONNECTION`, `PE_ACCESS` */
-export async function withCluster<Result>(given: Given, use: (cluster: Cluster) => Promise<Result>): Promise<Result> {
-  const cluster = await openCluster(given);
+/**
+ * Connects as the options say, and closes the connection whatever happens.
+ *
+ * @param console Told when what the command waits for cannot go on.
+ * @throws {PeError} `PE_CONNECTION`, `PE_ACCESS`
+ */
+export async function withCluster<Result>(
+  given: Given,
+  console: Console,
+  use: (cluster: Cluster) => Promise<Result>,
+): Promise<Result> {
+  const cluster = await openCluster(given, console);
   try {
     return await use(cluster);
   } finally {
@@ -26,14 +36,18 @@ export async function withCluster<Result>(given: Given, use: (cluster: Cluster) 
 /** Of an error that nobody answers: here is more to be said. */
 const QUESTION = "; is a scheduler running there?";
 
-async function openCluster(given: Given): Promise<Cluster> {
+async function openCluster(given: Given, console: Console): Promise<Cluster> {
   const [file, asked] = [given.text("access-file"), given.text("scheduler")];
   const { url, token, ca } = await readAccess({
     role: "client",
     ...(file !== undefined && { file }),
     ...(asked !== undefined && { url: asked }),
   });
-  const client = await Client.connect(url, { accessFile: file, name: clientName() }).catch((error: unknown) => {
+  // In place of a bar that may be there.
+  const onWarning = (text: string): void =>
+    console.stderr(`${console.isTerminal ? "\r\u001B[K" : ""}waiting: ${text}\n`);
+  const options = { accessFile: file, name: clientName(), onWarning };
+  const client = await Client.connect(url, options).catch((error: unknown) => {
     if (!(error instanceof PeError && error.message.endsWith(QUESTION))) throw error;
     const advice = "start one with pe-scheduler, or name another with --scheduler or --access-file";
     throw new PeError(error.code, `${error.message.slice(0, -QUESTION.length)}; ${advice}`, { cause: error });

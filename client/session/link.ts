@@ -70,6 +70,7 @@ export class SchedulerLink {
   readonly #beat: NodeJS.Timeout;
   #request = 0;
   #silentBeats = 0;
+  #toldCount = 0;
   #isLost = false;
   #onHello: { done: () => void; fail: (error: Error) => void } | undefined;
   #refusal: PeError | undefined;
@@ -100,6 +101,16 @@ export class SchedulerLink {
       link.#onHello = undefined;
     }
     return link;
+  }
+
+  /** Numbers of the jobs that somebody here watches. */
+  get watchedJobs(): readonly number[] {
+    return [...this.#listeners.keys()];
+  }
+
+  /** How often watchers were told something. */
+  get toldCount(): number {
+    return this.#toldCount;
   }
 
   get isLost(): boolean {
@@ -165,7 +176,10 @@ export class SchedulerLink {
       else if (message.type === "refuse") {
         this.#refusal = toldError(message.code, message.message);
         this.#onHello?.fail(this.#refusal);
-      } else for (const listener of this.#listeners.get(message.job) ?? []) listener(message);
+      } else {
+        this.#toldCount++;
+        for (const listener of this.#listeners.get(message.job) ?? []) listener(message);
+      }
     }
   }
 

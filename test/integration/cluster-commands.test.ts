@@ -65,6 +65,17 @@ describe("pe-client story", () => {
   });
 });
 
+describe("pe-client attach", () => {
+  test("says what a job waits for that cannot go on", async () => {
+    const cluster = await startCluster();
+    const id = await submit(cluster);
+    const waiting = cluster.start("attach", id);
+    await waiting.said(`(job ${id}): no worker is connected`);
+    await cluster.startWorker("a");
+    expect((await waiting.outcome).status).toBe(0);
+  });
+});
+
 describe("pe-client watch", () => {
   test("shows what goes on: with nothing it says so, and jobs that ended long ago do not count", async () => {
     const cluster = await startCluster();

@@ -25,7 +25,7 @@ export const attach: CommandSpec = withS3Options({
   examples: ["pe-client attach 3f2a9c --output maps.hdf5"],
   run: async (given, console) => {
     const startMs = performance.now();
-    return await withCluster(given, async (cluster) => {
+    return await withCluster(given, console, async (cluster) => {
       const maps = await findMaps(cluster, await findJobId(cluster.client, given.needed("job")));
       return given.has("output") || maps.record.results.length > 0
         ? await collectHere(cluster, [maps], { startMs, planMs: 0, now: false }, given, console)

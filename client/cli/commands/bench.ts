@@ -76,7 +76,7 @@ async function measure(input: string, given: Given, console: Console): Promise<B
   };
   return given.needed("scheduler") === "local"
     ? await benchCluster(options)
-    : await withCluster(given, async (cluster) => await benchCluster({ ...options, cluster }));
+    : await withCluster(given, console, async (cluster) => await benchCluster({ ...options, cluster }));
 }
 
 function resultText({ series, tasks, runs, rows, identical, mapsCompared }: BenchResult): string {

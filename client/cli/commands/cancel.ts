@@ -13,7 +13,7 @@ export const cancel: CommandSpec = {
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client cancel 3f2a9c"],
   run: async (given, console) =>
-    await withCluster(given, async ({ client }) => {
+    await withCluster(given, console, async ({ client }) => {
       const job = await jobOf(client, await findJobId(client, given.needed("job")));
       const before = await job.status();
       await job.cancel();

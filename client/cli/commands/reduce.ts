@@ -47,7 +47,7 @@ export const reduce: CommandSpec = withS3Options({
     const [what, ...others] = given.texts("what") as [string, ...string[]];
     const startMs = performance.now();
     if (others.length === 0 && !(await isPlace(what)))
-      return await withCluster(given, async (cluster) => {
+      return await withCluster(given, console, async (cluster) => {
         const maps = await findMaps(cluster, await findJobId(cluster.client, what));
         return await collectHere(cluster, [maps], { startMs, planMs: 0, now: true }, given, console);
       });

@@ -16,7 +16,7 @@ export const release: CommandSpec = {
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client release 3f2a9c"],
   run: async (given, console) =>
-    await withCluster(given, async ({ client }) => {
+    await withCluster(given, console, async ({ client }) => {
       const job = await jobOf(client, await findJobId(client, given.needed("job")));
       const status = await job.status();
       if (!hasEnded(status)) throw goesOn(job.id);

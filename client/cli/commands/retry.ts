@@ -17,7 +17,7 @@ export const retry: CommandSpec = {
   ],
   examples: ["pe-client retry 3f2a9c --failed"],
   run: async (given, console) =>
-    await withCluster(given, async ({ client }) => {
+    await withCluster(given, console, async ({ client }) => {
       const job = await jobOf(client, await findJobId(client, given.needed("job")));
       const retried = await job.retryFailed();
       const text =

@@ -15,7 +15,7 @@ export const status: CommandSpec = {
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client status", "pe-client status 3f2a9c --json"],
   run: async (given, console) =>
-    await withCluster(given, async ({ client }) => {
+    await withCluster(given, console, async ({ client }) => {
       const all = await client.status();
       const wanted = given.text("job");
       if (wanted !== undefined) {

@@ -17,7 +17,7 @@ export const story: CommandSpec = {
   examples: ["pe-client story 3f2a9c/17"],
   run: async (given, console) => {
     const named = given.needed("task");
-    return await withCluster(given, async ({ client }) => {
+    return await withCluster(given, console, async ({ client }) => {
       const { lines, ...what } = await storyOf(client, named);
       const text = lines.length === 0 ? "nothing happened to it lately" : lines.join("\n");
       printResult(console, given.flag("json"), { ...what, story: lines }, text);

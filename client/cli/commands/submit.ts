@@ -80,7 +80,7 @@ async function submitCommand(given: Given, console: Console): Promise<number> {
     return EXIT.ok;
   }
   console.stderr(text);
-  return await withCluster(given, async (cluster) => {
+  return await withCluster(given, console, async (cluster) => {
     const parts = given.text("parts");
     const submitting = {
       priority,

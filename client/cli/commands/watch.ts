@@ -25,7 +25,7 @@ export const watch: CommandSpec = {
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client watch", "pe-client watch 3f2a9c"],
   run: async (given, console) =>
-    await withCluster(given, async ({ client }) => {
+    await withCluster(given, console, async ({ client }) => {
       const wanted = given.text("job");
       const id = wanted === undefined ? undefined : chooseJob((await client.status()).jobs, wanted);
       const signals = stopOnSignals(console, "no longer watching; the jobs go on");

@@ -11,7 +11,7 @@ export const workers: CommandSpec = {
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client workers"],
   run: async (given, console) =>
-    await withCluster(given, async ({ client }) => {
+    await withCluster(given, console, async ({ client }) => {
       const { workers: all } = await client.status();
       printResult(console, given.flag("json"), all, workersTable(all));
       return EXIT.ok;
