@@ -6,7 +6,8 @@
  * 2. `plan`: a request of the user becomes a job, a numbered list of tasks (runs in the client),
  * 3. `setup`: once per thread, before its first task,
  * 4. `run`: one task (runs in a pool thread),
- * 5. `reduce`: the parts become the job's result (runs in the client).
+ * 5. `reduce`: the parts become the job's result (runs in the client),
+ * 6. `describe`: what a job computes, for people who look at a list of jobs (runs in the client).
  * Nothing outside the folder knows what the kind computes. A kind of a user is one file of a folder (docs/kinds.md);
  * `registry.ts` finds both.
  */
@@ -66,6 +67,11 @@ export interface Kind<Parameters = unknown, Common = unknown> {
   readonly common?: GenericSchema<unknown, Common>;
   /** Whether the same parameters always give the same result; true by default. */
   readonly pure?: boolean;
+  /**
+   * What a job computes, from what its tasks share: a few short entries by name, such as `{ input: "/data", orders: "3-7" }`,
+   * for people who look at a list of jobs.
+   */
+  describe?(common: Common): Readonly<Record<string, string>>;
   /** Once per thread, before its first task of this kind. */
   setup?(): Promise<void>;
   run(parameters: Parameters, context: TaskContext<Common>): unknown;

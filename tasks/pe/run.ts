@@ -8,6 +8,7 @@ import { parseSeriesText, readSeriesText } from "../../data/series-text.ts";
 import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
 import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
 import type { Kind, SharedContent, TaskContext } from "../kind.ts";
+import { describePe } from "./describe.ts";
 import { decodePart, encodePart, type PePart, type SeriesProblem } from "./part.ts";
 import { partName } from "./part-name.ts";
 import {
@@ -45,6 +46,7 @@ export const pe = {
   common: jobCommonSchema,
   // The result tells times, and whether the part was there; the part itself is always the same.
   pure: false,
+  describe: describePe,
   run: runTask,
 } satisfies Kind<PeTask, PeCommon>;
 

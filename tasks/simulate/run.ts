@@ -26,6 +26,11 @@ export const simulate = {
   common: jobCommonSchema,
   // A shard carries the time of its writing.
   pure: false,
+  describe: ({ simulation: { model, grid }, output }) => ({
+    model,
+    grid: `${grid.xSize} x ${grid.ySize}`,
+    output,
+  }),
   run: runTask,
 } satisfies Kind<SimulateTask, SimulateCommon>;
 

@@ -3,6 +3,8 @@ import { readdirSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../../client/client.ts";
+import { TEST_KINDS } from "../support/built.ts";
 import { HOOK_MS } from "../support/client.ts";
 import { startCluster, until, type TestCluster } from "../support/cluster-processes.ts";
 import { fileFolder, testFolder } from "../support/folders.ts";
@@ -62,6 +64,54 @@ describe("pe-client story", () => {
     );
     const { status, stderr } = await cluster.run("story", "nobody");
     expect([status, stderr]).toEqual([66, expect.stringMatching(/has this key.*3f2a9c\/17 \[PE_JOB_UNKNOWN\]/)]);
+  });
+});
+
+describe("pe-client status", () => {
+  test("says what jobs compute, how fast they go on, and what went wrong first", async () => {
+    const cluster = await startCluster();
+    const id = await submit(cluster, "--shards", "0:2");
+    const lines = (await cluster.runWell("status", id)).stdout.split("\n");
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(new RegExp(`^${id}: \\d+ tasks? of kind pe \\(.*\\), stuck$`)),
+        `input       ${input}`,
+        expect.stringMatching(/^orders {6}\d/),
+        expect.stringMatching(/^delays {6}\d/),
+        expect.stringMatching(/^maps {8}\d+: pe$/),
+        expect.stringMatching(/^shards {6}0:2 of \d+ files$/),
+        "progress    0 %",
+      ]),
+    );
+    await cluster.startWorker("a", "--kinds", TEST_KINDS);
+    const client = await Client.connect(cluster.url, { accessFile: cluster.access[1], kinds: [TEST_KINDS] });
+    try {
+      const common = { common: null, parts: null };
+      const fails = (index: number): unknown => ({ message: `no ${index}` });
+      const bad = await client.openJob({ id: "bad", kind: "fail", taskCount: 6, task: fails, ...common });
+      await until(async () => (await bad.status()).counts.erred === 6, "all tasks fail");
+      const slow = { taskCount: 400, task: (index: number): unknown => ({ ms: 50, tag: index }) };
+      await client.openJob({ id: "slow", kind: "sleep", ...slow, ...common });
+      const one = JSON.parse((await cluster.runWell("status", "bad", "--json")).stdout) as Record<string, unknown>;
+      expect(one.firstError).toMatchObject({
+        key: "bad/0",
+        code: "PE_TASK_FAILED",
+        message: expect.stringContaining("no 0"),
+      });
+      expect((await cluster.runWell("status", "bad")).stdout).toMatch(
+        /^first error bad\/0: .*no 0 \[PE_TASK_FAILED\]$/m,
+      );
+      const { jobs } = JSON.parse((await cluster.runWell("status", "--json")).stdout) as {
+        jobs: Record<string, never>[];
+      };
+      expect(jobs).toMatchObject([{ id, about: { input } }, { id: "bad" }, { id: "slow" }]);
+      expect(Object.keys(jobs[1]!)).not.toContain("perSecond");
+      expect(jobs[2]!.perSecond).toBeGreaterThan(1);
+      expect(jobs[2]!.secondsLeft).toBeGreaterThan(0);
+      expect((await cluster.runWell("status")).stdout).toMatch(/slow +sleep +running .*\d s/);
+    } finally {
+      await client.close();
+    }
   });
 });
 

@@ -9,7 +9,8 @@ import type { JobStatus } from "../../cluster-job.ts";
 import { chooseJob, CLUSTER_OPTIONS, SHORT_ID, withCluster } from "../cluster.ts";
 import { endedOf, hasEnded, JOB_HEAD, jobReasons, jobRow, stateOf } from "../job-state.ts";
 import { formatBytes } from "../plan-text.ts";
-import { bar, formatCount, formatSeconds } from "../progress.ts";
+import { leftText, paceOf, rateText, seen, type Pace, type Seen } from "../pace.ts";
+import { bar } from "../progress.ts";
 import { createScreen } from "../screen.ts";
 import { table } from "../table.ts";
 
@@ -59,9 +60,9 @@ async function follow(
     const nowMs = performance.now();
     old ??= new Set(all.jobs.filter(hasEnded).map((job) => job.id));
     const jobs = all.jobs.filter((job) => (id === undefined ? !old!.has(job.id) || !hasEnded(job) : job.id === id));
-    for (const job of jobs) if (!first.has(job.id)) first.set(job.id, { ended: endedOf(job.counts), ms: nowMs });
+    for (const job of jobs) if (!first.has(job.id)) first.set(job.id, seen(job, nowMs));
     const isOver = signal.aborted || jobs.every(hasEnded);
-    const lines = jobs.map((job) => jobLine(job, rateOf(job, first.get(job.id)!, nowMs)));
+    const lines = jobs.map((job) => jobLine(job, paceOf(job, first.get(job.id)!, nowMs)));
     if (console.isTerminal) screen.draw([...lines, ...jobs.flatMap(jobReasons), "", ...all.workers.map(workerLine)]);
     else if (!isOver && nowMs - toldMs >= LINE_MS) {
       toldMs = nowMs;
@@ -77,26 +78,15 @@ async function follow(
   }
 }
 
-/** A job when it was first looked at. */
-interface Seen {
-  readonly ended: number;
-  readonly ms: number;
-}
-
-function rateOf({ counts }: JobStatus, { ended, ms }: Seen, nowMs: number): number {
-  return ((endedOf(counts) - ended) / Math.max(1, nowMs - ms)) * 1000;
-}
-
-function jobLine(job: JobStatus, perSecond: number): string {
+function jobLine(job: JobStatus, pace: Pace | undefined): string {
   const { id, tasks, counts } = job;
   const ended = endedOf(counts);
   const share = tasks === 0 ? 1 : ended / tasks;
-  const isMoving = perSecond > 0 && !hasEnded(job);
   return [
     `${id.slice(0, SHORT_ID)} ${bar(share)} ${String(Math.floor(share * 100)).padStart(3)} %  ${stateOf(job)}`,
     `${ended}/${tasks} tasks`,
     ...(counts.erred > 0 ? [`${counts.erred} failed`] : []),
-    ...(isMoving ? [`${formatCount(perSecond)} tasks/s`, `${formatSeconds((tasks - ended) / perSecond)} left`] : []),
+    ...(pace === undefined ? [] : [rateText(pace), leftText(pace)]),
   ].join("  ");
 }
 
