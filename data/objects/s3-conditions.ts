@@ -2,8 +2,10 @@
  * Whether a store writes under a condition: tried, not assumed. Servers differ: some do not know the headers, some take
  * them and write all the same, some compare an ETag only without its quotes.
  */
+import { PeError } from "../../common/errors.ts";
 import { StoreFault } from "./fault.ts";
 import { persist } from "./patience.ts";
+import { putInPieces } from "./s3-multipart.ts";
 import { put, writingOf, type Condition } from "./s3-put.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 
@@ -12,6 +14,30 @@ export interface KnownConditions {
   readonly ifAbsent: boolean;
   /** How an ETag is written in `If-Match`; undefined where that does not protect. */
   readonly ifMatch: ((version: string) => string) | undefined;
+}
+
+export interface ConditionProbes {
+  /** Found by trying, once. @throws {PeError} when the store cannot be tried: it lets nobody write. */
+  known(): Promise<KnownConditions>;
+  /** Whether the conditions hold for uploads in pieces too: some stores complete them all the same. @throws {PeError} */
+  holdForPieces(): Promise<boolean>;
+}
+
+export function conditionProbes(bucket: S3Bucket): ConditionProbes {
+  const known = once(async () => await probeConditions(bucket));
+  return { known, holdForPieces: once(async () => await probePieces(bucket, await known())) };
+}
+
+/** What failed is tried again when it is asked for again. */
+function once<Result>(act: () => Promise<Result>): () => Promise<Result> {
+  let acting: Promise<Result> | undefined;
+  return async () => {
+    acting ??= act().catch((error: unknown) => {
+      acting = undefined;
+      throw error;
+    });
+    return await acting;
+  };
 }
 
 const PROBE = ".pe-probe-";
@@ -25,8 +51,7 @@ const OTHER_VERSION = "0".repeat(32);
 const quoted = (version: string): string => `"${version}"`;
 const bare = (version: string): string => version;
 
-/** @throws {PeError} when the store cannot be tried: it lets nobody write. */
-export async function probeConditions(bucket: S3Bucket): Promise<KnownConditions> {
+async function probeConditions(bucket: S3Bucket): Promise<KnownConditions> {
   const name = PROBE + crypto.randomUUID();
   const task = bucket.task("try conditional writes in", "");
   // The version written, "not met" or "not known".
@@ -66,6 +91,29 @@ async function formOfIfMatch(
     if (right !== "not met" && right !== "not known") return form;
   }
   return undefined;
+}
+
+async function probePieces(bucket: S3Bucket, { ifAbsent, ifMatch }: KnownConditions): Promise<boolean> {
+  if (!ifAbsent || ifMatch === undefined) return false;
+  const name = PROBE + crypto.randomUUID();
+  const attempt = async (condition: Condition): Promise<string> => {
+    try {
+      return await putInPieces(bucket, writingOf(name, Buffer.from(crypto.randomUUID())), condition);
+    } catch (error) {
+      if (error instanceof PeError && error.code === "PE_OBJECT_CONFLICT") return "not met";
+      if (error instanceof PeError && error.code === "PE_STORE_REFUSED") return "not known";
+      throw error;
+    }
+  };
+  try {
+    const version = await attempt({});
+    for (const condition of [{ IfNoneMatch: "*" as const }, { IfMatch: ifMatch(OTHER_VERSION) }])
+      if ((await attempt(condition)) !== "not met") return false;
+    const right = await attempt({ IfMatch: ifMatch(version) });
+    return right !== "not met" && right !== "not known";
+  } finally {
+    await removeProbe(bucket, name);
+  }
 }
 
 async function removeProbe({ bucket, root, line, traffic }: S3Bucket, name: string): Promise<void> {

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { asError, StoreFault } from "./fault.ts";
 import { persist } from "./patience.ts";
 import { isEtagMd5, WRITE_KEY } from "./s3-answers.ts";
-import { metadataOf, versionOfAnswer, type Writing } from "./s3-put.ts";
+import { conflict, isRefusal, metadataOf, versionOfAnswer, type Condition, type Writing } from "./s3-put.ts";
 import { look } from "./s3-reading.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 
@@ -19,13 +19,23 @@ interface Upload {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The version written. What was uploaded is removed when it fails. @throws {PeError} */
-export async function putInPieces(bucket: S3Bucket, writing: Writing, signal?: AbortSignal): Promise<string> {
+/**
+ * The version written. What was uploaded is removed when it fails.
+ *
+ * @param condition Of the completion; not every store heeds it (`s3-conditions.ts`).
+ * @throws {PeError}
+ */
+export async function putInPieces(
+  bucket: S3Bucket,
+  writing: Writing,
+  condition: Condition,
+  signal?: AbortSignal,
+): Promise<string> {
   const uploadId = await begin(bucket, writing, signal);
   const upload = { bucket, writing, uploadId, signal };
   try {
     const etags = await putPieces(upload);
-    return await complete(upload, etags);
+    return await complete(upload, etags, condition);
   } catch (error) {
     await abort(bucket, bucket.root + writing.name, uploadId).catch(() => undefined);
     throw error;
@@ -90,7 +100,7 @@ async function putPiece({ bucket, writing, uploadId, signal }: Upload, piece: nu
   });
 }
 
-async function complete(upload: Upload, etags: readonly string[]): Promise<string> {
+async function complete(upload: Upload, etags: readonly string[], condition: Condition): Promise<string> {
   const { bucket, writing, uploadId, signal } = upload;
   const connection = await bucket.line.connection();
   let isUncertain = false;
@@ -103,6 +113,7 @@ async function complete(upload: Upload, etags: readonly string[]): Promise<strin
           Key: bucket.root + writing.name,
           UploadId: uploadId,
           MultipartUpload: { Parts: etags.map((ETag, piece) => ({ ETag: `"${ETag}"`, PartNumber: piece + 1 })) },
+          ...condition,
         };
         return await client.send(new sdk.CompleteMultipartUploadCommand(input), options);
       });
@@ -110,10 +121,16 @@ async function complete(upload: Upload, etags: readonly string[]): Promise<strin
     } catch (error) {
       const own = isUncertain ? await ownVersion(bucket, writing) : undefined;
       if (own !== undefined) return own;
+      if (isRefusal(error, condition) || isOvertaken(error)) throw conflict(condition, error);
       isUncertain = true;
       throw error;
     }
   });
+}
+
+/** Another write came between: the upload cannot be completed any more, however often that is tried. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof StoreFault && error.storeCode === "ConditionalRequestConflict";
 }
 
 /** The version of the object when it is the one that `writing` wrote, though the answer was lost. */

@@ -10,6 +10,22 @@ export interface Condition {
   readonly IfMatch?: string;
 }
 
+export function isConditional(condition: Condition): boolean {
+  return condition.IfNoneMatch !== undefined || condition.IfMatch !== undefined;
+}
+
+/** Whether the store says that the condition of a write does not hold. */
+export function isRefusal(error: unknown, condition: Condition): error is StoreFault {
+  if (!(error instanceof StoreFault) || !isConditional(condition)) return false;
+  const { kind, storeCode } = error;
+  return kind === "changed" || (kind === "missing" && condition.IfMatch !== undefined && storeCode !== "NoSuchBucket");
+}
+
+export function conflict({ IfMatch }: Condition, cause?: unknown): StoreFault {
+  const reason = IfMatch === undefined ? "it is there already" : "it is another version now, or gone";
+  return new StoreFault("conflict", reason, { cause });
+}
+
 /** What is written, and under which name it is known again. */
 export interface Writing {
   readonly name: string;

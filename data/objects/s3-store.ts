@@ -5,7 +5,7 @@ import { persist } from "./patience.ts";
 import { assertRange, readVerified } from "./reading.ts";
 import { LARGE_BYTES, readLarge } from "./reading-large.ts";
 import { s3Bucket, type S3Bucket } from "./s3-bucket.ts";
-import { probeConditions, type KnownConditions } from "./s3-conditions.ts";
+import { conditionProbes } from "./s3-conditions.ts";
 import { listBucket } from "./s3-listing.ts";
 import { abortOldUploads } from "./s3-multipart.ts";
 import { look, s3Source } from "./s3-reading.ts";
@@ -15,14 +15,7 @@ import type { ObjectContent, ObjectInfo, ObjectStore, ReadOptions } from "./stor
 
 export function s3Store(bucketName: string, prefix: string, access: S3Access): ObjectStore {
   const bucket = s3Bucket(bucketName, prefix, access);
-  let probing: Promise<KnownConditions> | undefined;
-  const conditions = async (): Promise<KnownConditions> => {
-    probing ??= probeConditions(bucket).catch((error: unknown) => {
-      probing = undefined;
-      throw error;
-    });
-    return await probing;
-  };
+  const conditions = conditionProbes(bucket);
   return {
     url: bucket.urlOf(""),
     traffic: bucket.traffic,
@@ -46,7 +39,7 @@ export function s3Store(bucketName: string, prefix: string, access: S3Access): O
       await remove(bucket, name);
     },
     async conditions() {
-      const { ifAbsent, ifMatch } = await conditions();
+      const { ifAbsent, ifMatch } = await conditions.known();
       return { ifAbsent, ifVersion: ifMatch !== undefined };
     },
     removeAbandoned: async (olderThanMs) => await abortOldUploads(bucket, olderThanMs),

@@ -2,9 +2,9 @@
 import { asError, StoreFault } from "./fault.ts";
 import { persist } from "./patience.ts";
 import { ownVersion, putInPieces, SINGLE_PUT_BYTES_MAX } from "./s3-multipart.ts";
-import { put, writingOf, type Condition } from "./s3-put.ts";
+import { conflict, isConditional, isRefusal, put, writingOf, type Condition } from "./s3-put.ts";
 import { look } from "./s3-reading.ts";
-import type { KnownConditions } from "./s3-conditions.ts";
+import type { ConditionProbes, KnownConditions } from "./s3-conditions.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import type { WriteOptions } from "./store.ts";
 
@@ -14,21 +14,22 @@ export async function writeObject(
   name: string,
   bytes: Uint8Array,
   options: WriteOptions,
-  conditions: () => Promise<KnownConditions>,
+  probes: ConditionProbes,
 ): Promise<string> {
   const writing = writingOf(name, bytes);
   const { ifAbsent = false, ifVersion, signal } = options;
-  const condition = ifAbsent || ifVersion !== undefined ? conditionOf(await conditions(), options) : {};
-  if (condition === undefined) await check(bucket, name, options);
-  // Some servers complete an upload whatever its condition: one PUT, of up to 5 GiB, keeps it.
-  const isConditional = condition !== undefined && Object.keys(condition).length > 0;
-  if (bytes.byteLength > SINGLE_PUT_BYTES_MAX && !isConditional) return await putInPieces(bucket, writing, signal);
+  const wanted = ifAbsent || ifVersion !== undefined ? conditionOf(await probes.known(), options) : {};
+  if (wanted === undefined) await check(bucket, name, options);
+  const condition = wanted ?? {};
+  // Some servers complete an upload whatever its condition: there one PUT, of up to 5 GiB, keeps it.
+  if (bytes.byteLength > SINGLE_PUT_BYTES_MAX && (!isConditional(condition) || (await probes.holdForPieces())))
+    return await putInPieces(bucket, writing, condition, signal);
   let isUncertain = false;
   return await persist(bucket.task("write", name, signal), async () => {
     try {
-      return await put(bucket, writing, condition ?? {}, signal);
+      return await put(bucket, writing, condition, signal);
     } catch (error) {
-      if (!(error instanceof StoreFault) || !isConditional || !isRefusal(error, condition)) {
+      if (!isRefusal(error, condition)) {
         isUncertain = true;
         throw error;
       }
@@ -38,15 +39,6 @@ export async function writeObject(
       throw conflict(condition, error);
     }
   });
-}
-
-function isRefusal({ kind, storeCode }: StoreFault, { IfMatch }: Condition): boolean {
-  return kind === "changed" || (kind === "missing" && IfMatch !== undefined && storeCode !== "NoSuchBucket");
-}
-
-function conflict({ IfMatch }: Condition, cause?: unknown): StoreFault {
-  const reason = IfMatch === undefined ? "it is there already" : "it is another version now, or gone";
-  return new StoreFault("conflict", reason, { cause });
 }
 
 /** Undefined where the store has no such condition. */

@@ -13,6 +13,7 @@ export interface Asked {
   readonly url: string;
   readonly range: string | undefined;
   readonly ifMatch: string | undefined;
+  readonly ifNoneMatch: string | undefined;
   readonly accessKey: string | undefined;
 }
 
@@ -42,7 +43,7 @@ export interface FaultProxy {
   /** Everything that was asked since the last `take`. */
   take(): Asked[];
   /** What happens to each request; undefined: nothing. */
-  plan: (asked: Asked) => Fault | undefined;
+  plan: (asked: Asked) => Fault | undefined | Promise<Fault | undefined>;
   stop(): Promise<void>;
 }
 
@@ -53,7 +54,8 @@ export async function startFaultProxy(targetPort?: number): Promise<FaultProxy> 
     response.on("error", () => undefined);
     const seen = seenIn(request);
     asked.push(seen);
-    void carry(request, response, proxy.plan(seen), targetPort).catch(() => response.destroy());
+    const carried = async (): Promise<void> => await carry(request, response, await proxy.plan(seen), targetPort);
+    void carried().catch(() => response.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -80,6 +82,7 @@ function seenIn({ method, url, headers }: IncomingMessage): Asked {
     url: url ?? "",
     range: headers.range,
     ifMatch: headers["if-match"],
+    ifNoneMatch: headers["if-none-match"],
     accessKey: /Credential=([^/]+)\//.exec(headers.authorization ?? "")?.[1],
   };
 }
