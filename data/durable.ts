@@ -105,8 +105,18 @@ async function assertWritable(target: string): Promise<void> {
 
 /** A name beside `target` that nobody else uses, and that a later process recognises as abandoned when this one is gone. */
 export function temporaryName(target: string): string {
-  const unique = `${HOST}-${process.pid}-${randomBytes(4).toString("hex")}`;
-  return join(dirname(target), `.${basename(target)}.${unique}.tmp`);
+  return join(dirname(target), `.${basename(target)}.${ownName()}.tmp`);
+}
+
+/** A name that nobody else uses, and that says whose it is. */
+export function ownName(): string {
+  return `${HOST}-${process.pid}-${randomBytes(4).toString("hex")}`;
+}
+
+/** Whether a name ends in `ownName` of a process of this host that is gone. */
+export function isAbandoned(name: string): boolean {
+  const [, host, pid] = /([0-9a-f]{8})-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
+  return host === HOST && !isAlive(Number(pid));
 }
 
 /** Folders that this process has looked through: a part folder holds thousands of files and is written to as often. */

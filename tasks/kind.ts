@@ -16,10 +16,19 @@ import type { InputFile } from "../data/inputs.ts";
 
 /** The content of an input file, read once per process and shared by the threads. */
 export interface SharedContent {
-  /** The whole file; absent where it is larger than the cache takes: then it is read from `path` in pieces. */
+  /** The whole file; absent where it is too large for memory: then it is read from `path` in pieces. */
   readonly content: Uint8Array | undefined;
+  /** Where the bytes lie on this machine when `content` is absent: the file itself, or a copy that stays while the task runs. */
+  readonly path?: string;
   /** Of the whole file, lower-case hexadecimal. */
   readonly sha256: string;
+}
+
+/** An input that a task will ask for. */
+export interface KindInput {
+  readonly file: InputFile;
+  /** As in `TaskContext.input`. */
+  readonly shared: boolean;
 }
 
 /** What a thread gives to a running task. */
@@ -74,6 +83,12 @@ export interface Kind<Parameters = unknown, Common = unknown> {
   describe?(common: Common): Readonly<Record<string, string>>;
   /** Once per thread, before its first task of this kind. */
   setup?(): Promise<void>;
+  /**
+   * The inputs that `run` will ask for, in that order, so that they are read while the tasks before still compute. Cheap and
+   * pure; called in another thread than `run`, without `setup`. What it leaves out is read when it is asked for; what it
+   * names in vain is read in vain.
+   */
+  inputs?(parameters: Parameters, common: Common): readonly KindInput[];
   run(parameters: Parameters, context: TaskContext<Common>): unknown;
 }
 

@@ -23,9 +23,15 @@ export interface KindVersion {
   readonly impure?: boolean;
 }
 
+/** A kind as the threads that run it know it. */
+export interface KnownKind extends KindVersion {
+  /** It names the inputs of its tasks before they run: `Kind.inputs`. */
+  readonly namesInputs?: boolean;
+}
+
 export interface Kinds {
   /** In the order of their names. */
-  list(): readonly KindVersion[];
+  list(): readonly KnownKind[];
   /** Loads the code on first use. @throws {PeError} `PE_KIND` for a name that is unknown. */
   load(name: string): Promise<Kind>;
   version(name: string): string | undefined;
@@ -37,12 +43,18 @@ export interface KindApi extends Readonly<typeof Kernel> {
   readonly valibot: typeof valibot;
 }
 
-interface Entry extends KindVersion {
+interface Entry extends KnownKind {
   load(): Promise<Kind>;
 }
 
 const BUILT_IN: readonly Entry[] = [
-  { name: "pe", version: PE_VERSION, impure: true, load: async () => (await import("./pe/run.ts")).pe },
+  {
+    name: "pe",
+    version: PE_VERSION,
+    impure: true,
+    namesInputs: true,
+    load: async () => (await import("./pe/run.ts")).pe,
+  },
   {
     name: "simulate",
     version: SIMULATE_VERSION,
@@ -77,8 +89,8 @@ export async function createKinds({ folders = [] }: { folders?: readonly string[
   return {
     list: () =>
       names.map((name) => {
-        const { version, impure } = entries.get(name)!.entry;
-        return { name, version, ...(impure === true && { impure }) };
+        const { version, impure, namesInputs } = entries.get(name)!.entry;
+        return { name, version, ...(impure === true && { impure }), ...(namesInputs === true && { namesInputs }) };
       }),
     load: async (name) => {
       const found = entries.get(name);
@@ -114,6 +126,7 @@ async function loadFile(path: string, api: KindApi): Promise<Entry> {
       name: kind.name,
       version: `${kind.version}+${sha256.slice(0, HASH_DIGITS)}`,
       impure: kind.pure === false,
+      namesInputs: kind.inputs !== undefined,
       load: async () => kind,
     };
   } catch (error) {
@@ -122,13 +135,14 @@ async function loadFile(path: string, api: KindApi): Promise<Entry> {
 }
 
 function checked(path: string, value: unknown): Kind {
-  const { name, version, run, setup } = (value ?? {}) as Partial<Record<keyof Kind, unknown>>;
+  const { name, version, run, setup, inputs } = (value ?? {}) as Partial<Record<keyof Kind, unknown>>;
   if (typeof name !== "string" || !NAME_PATTERN.test(name))
     throw refusal(path, `name is ${shown(name)}, not 1 to 64 letters, digits or ._-`);
   if (typeof version !== "string" || version.length === 0 || version.length > VERSION_LENGTH_MAX)
     throw refusal(path, `version is ${shown(version)}, not a text of at most ${VERSION_LENGTH_MAX} characters`);
   if (typeof run !== "function") throw refusal(path, "run is no function");
   if (setup !== undefined && typeof setup !== "function") throw refusal(path, "setup is no function");
+  if (inputs !== undefined && typeof inputs !== "function") throw refusal(path, "inputs is no function");
   return value as Kind;
 }
 

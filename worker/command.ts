@@ -1,10 +1,9 @@
 /** The command pe-worker. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { CommandSpec } from "../common/command-line/command.ts";
-import { asPeError } from "../common/errors.ts";
 import { createLog } from "../common/log.ts";
+import { makeScratchFolder } from "../data/scratch-folder.ts";
 import { readSettings } from "./settings.ts";
 import { supervise } from "./supervisor.ts";
 
@@ -31,7 +30,10 @@ export const worker: CommandSpec = {
       about: "folder of your own kinds of tasks; several with commas between them, or one each time",
       repeatable: true,
     },
-    { flags: "--scratch DIR", about: "where temporary files of tasks go, in a folder that is removed at the end" },
+    {
+      flags: "--scratch DIR",
+      about: "where temporary files go, also inputs too large for memory; in a folder that is removed at the end",
+    },
     { flags: "--name NAME", about: "unique in the cluster; host and process by default" },
     { flags: "--access-file FILE", about: "token and certificate, as pe-scheduler wrote them" },
     { flags: "--json", about: "log lines as JSON" },
@@ -40,7 +42,7 @@ export const worker: CommandSpec = {
   run: async (given, console) => {
     const settings = readSettings(given);
     const log = createLog((line) => console.stderr(line), { json: settings.json });
-    const scratch = await makeScratch(given.text("scratch") ?? tmpdir());
+    const scratch = makeScratchFolder(given.text("scratch") ?? tmpdir(), "pe-worker-");
     try {
       return await supervise({ ...settings, scratch }, { log, stderr: (text) => console.stderr(text) });
     } finally {
@@ -48,12 +50,3 @@ export const worker: CommandSpec = {
     }
   },
 };
-
-/** A folder that only this user can look into. */
-async function makeScratch(parent: string): Promise<string> {
-  try {
-    return await mkdtemp(join(parent, "pe-worker-"));
-  } catch (error) {
-    throw asPeError(error, "PE_OUTPUT_UNWRITABLE", `Cannot make a scratch folder in "${parent}"`);
-  }
-}

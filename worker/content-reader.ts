@@ -3,8 +3,9 @@ import { createHash, hash } from "node:crypto";
 import { closeSync, fstatSync, opendirSync, openSync, readSync } from "node:fs";
 import { hostname } from "node:os";
 import { asPeError, PeError } from "../common/errors.ts";
-import { readInputObject } from "../data/input-object.ts";
+import { fetchInputObject, readVerifiedObject } from "../data/input-object.ts";
 import type { InputFile } from "../data/inputs.ts";
+import { isS3Url } from "../data/objects/address.ts";
 
 /** A larger file is read in pieces by whoever needs them, and only hashed here. */
 export const CONTENT_BYTES_MAX = 512 * 2 ** 20;
@@ -23,7 +24,7 @@ export type Allocate<Memory extends ArrayBufferLike> = (bytes: number) => Uint8A
 export function readContent<Memory extends ArrayBufferLike>(
   file: InputFile,
   allocate: Allocate<Memory>,
-): { content: Uint8Array<Memory> | undefined; sha256: string } {
+): { content: Uint8Array<Memory> | undefined; path?: string; sha256: string } {
   try {
     const handle = openInput(file);
     try {
@@ -32,7 +33,7 @@ export function readContent<Memory extends ArrayBufferLike>(
       if (content !== undefined) readInto(file, handle, content);
       const sha256 = content === undefined ? hashPieces(file, handle) : hash("sha256", content, "hex");
       refuseChanged(file, handle);
-      return { content, sha256 };
+      return content === undefined ? { content, path: file.path, sha256 } : { content, sha256 };
     } finally {
       closeSync(handle);
     }
@@ -46,9 +47,25 @@ export async function readObjectContent<Memory extends ArrayBufferLike>(
   file: InputFile,
   allocate: Allocate<Memory>,
 ): Promise<{ content: Uint8Array<Memory>; sha256: string }> {
+  const { bytes, sha256 } = await readVerifiedObject(file, allocate);
   // The same memory, or the beginning of it.
-  const content = (await readInputObject(file, allocate)) as Uint8Array<Memory>;
-  return { content, sha256: hash("sha256", content, "hex") };
+  const content = bytes as Uint8Array<Memory>;
+  return { content, sha256: sha256 ?? hash("sha256", content, "hex") };
+}
+
+/**
+ * The content of a file or an object, in memory from `allocate`, or in the file `scratch` where that is given.
+ *
+ * @throws {PeError} those of `readContent` and `readInputObject`; `PE_DISK_FULL`
+ */
+export async function readInput<Memory extends ArrayBufferLike>(
+  file: InputFile,
+  allocate: Allocate<Memory>,
+  scratch: string | undefined,
+): Promise<{ content: Uint8Array<Memory> | undefined; path?: string; sha256: string }> {
+  if (scratch !== undefined)
+    return { content: undefined, path: scratch, sha256: await fetchInputObject(file, scratch) };
+  return isS3Url(file.path) ? await readObjectContent(file, allocate) : readContent(file, allocate);
 }
 
 function openInput(file: InputFile): number {

@@ -8,6 +8,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { ErrorRecord } from "../common/errors.ts";
 import type { InputFile } from "../data/inputs.ts";
 import type { PartAccess } from "../data/part-store.ts";
+import type { WantedFile } from "./content-wanted.ts";
 import type { FrameTask } from "./core/events.ts";
 
 /** A frame as it is given to the pool: tasks of one job, in the order in which they run. */
@@ -57,6 +58,8 @@ export interface ThreadData {
 
 export interface LoadedContent {
   readonly content: Uint8Array<SharedArrayBuffer> | undefined;
+  /** Where its bytes lie when they are not in memory. */
+  readonly path?: string;
   readonly sha256: string;
 }
 
@@ -94,8 +97,8 @@ export type ToPool =
   /** There is news on the board. */
   | { readonly type: "look" }
   | LongEnd
-  /** Asks for an input that several tasks share. Answered by `load`, `content` or `unloadable`. */
-  | { readonly type: "want"; readonly file: InputFile }
+  /** Asks for an input. Answered by `load`, `content` or `unloadable`. */
+  | { readonly type: "want"; readonly file: WantedFile }
   /** Answers `load`: the input was read and hashed. */
   | { readonly type: "loaded"; readonly file: InputFile; readonly loaded: LoadedContent }
   /** Answers `load`: the input cannot be read. */
@@ -103,8 +106,8 @@ export type ToPool =
 
 /** What a pool answers to `want`. */
 export type ContentAnswer =
-  /** Nobody has it: read it and tell. */
-  | { readonly type: "load" }
+  /** Nobody has it: read it and tell, or, when it is for this task `alone`, only read it. `scratch`: into that file. */
+  | { readonly type: "load"; readonly alone?: boolean; readonly scratch?: string }
   | { readonly type: "content"; readonly loaded: LoadedContent }
   | { readonly type: "unloadable"; readonly error: ErrorRecord };
 

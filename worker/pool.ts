@@ -4,27 +4,24 @@ import { assert } from "../common/assert.ts";
 import { PeError } from "../common/errors.ts";
 import type { PartAccess, PartStore } from "../data/part-store.ts";
 import { openPartStore } from "../data/part-store.ts";
-import type { KindVersion } from "../tasks/registry.ts";
+import type { KindVersion, KnownKind } from "../tasks/registry.ts";
 import { BOARD_TASKS_MAX } from "./board.ts";
-import { ContentExchange } from "./content-exchange.ts";
 import type { FrameRun } from "./frame-run.ts";
-import { joinPieces, type DeliveredFrame, type ThreadData } from "./frame.ts";
+import { joinPieces, type DeliveredFrame, type Frame, type ThreadData } from "./frame.ts";
+import { PoolInputs, type InputOptions } from "./inputs.ts";
+import type { TasksToName } from "./reader-messages.ts";
 import { Lane, type LaneListener, type LaneSurroundings } from "./lane.ts";
 
-/** Inputs kept for threads that share them; the least recently used go first. */
-const CONTENT_CACHE_BYTES_MAX = 256 * 2 ** 20;
-
-export interface PoolOptions {
+export interface PoolOptions extends InputOptions {
   readonly threads: number;
   /** Folders of kinds. */
   readonly kinds?: readonly string[];
   /** Of the scheduler's own store of parts. */
   readonly partAccess?: PartAccess;
-  readonly contentCacheBytesMax?: number;
   /** Memory of one thread's values; a thread that needs more ends with its task. */
   readonly heapBytesMax?: number;
-  /** Folder for temporary files: what `os.tmpdir()` says in the threads. */
-  readonly scratch?: string;
+  /** Folder for temporary files: what `os.tmpdir()` says in the threads; the system's by default. */
+  readonly scratch?: string | undefined;
 }
 
 export interface WorkerPool {
@@ -40,6 +37,12 @@ export interface WorkerPool {
    * turns.
    */
   openLane(listener: LaneListener): Lane;
+  /** Whether anything is known of the inputs of a kind's tasks before they run. */
+  namesInputs(kind: string): boolean;
+  /** Has the inputs of tasks read that will run, as far as their kind names them. @param whom Whose they are, until `forget`. */
+  prefetch(tasks: Frame, whom: object): void;
+  /** Its tasks have run, or will not. */
+  forget(whom: object): void;
   /** Lets threads finish what they run, then ends them. */
   close(): Promise<void>;
   /** Ends the threads at once. */
@@ -52,6 +55,9 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
     threads: options.threads,
     listKinds: async () => await pool.listKinds(),
     openLane: (listener) => pool.openLane(listener),
+    namesInputs: (kind) => pool.inputs.names(kind),
+    prefetch: (tasks, whom) => pool.prefetch(tasks, whom),
+    forget: (whom) => pool.inputs.forget(whom),
     close: async () => await pool.close(),
     destroy: async () => await pool.destroy(),
   };
@@ -59,9 +65,9 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
 
 class Pool {
   readonly #piscina: Piscina;
-  readonly #exchange: ContentExchange;
+  readonly inputs: PoolInputs;
   readonly #partAccess: PartAccess;
-  #kinds: Promise<readonly KindVersion[]> | undefined;
+  #kinds: Promise<readonly KnownKind[]> | undefined;
   #versions: ReadonlyMap<string, string> | undefined;
   /** What jobs share, in memory that threads share, by the bytes as they came. */
   readonly #commons = new WeakMap<Uint8Array, DeliveredFrame["common"]>();
@@ -69,7 +75,8 @@ class Pool {
   /** By URL. */
   readonly #stores = new Map<string, PartStore>();
 
-  constructor({ threads, kinds = [], partAccess = {}, contentCacheBytesMax, heapBytesMax, scratch }: PoolOptions) {
+  constructor(options: PoolOptions) {
+    const { threads, kinds = [], partAccess = {}, heapBytesMax, scratch } = options;
     this.#piscina = new Piscina({
       filename: new URL("./thread.js", import.meta.url).href,
       minThreads: threads,
@@ -81,7 +88,7 @@ class Pool {
         resourceLimits: { maxOldGenerationSizeMb: Math.max(16, Math.floor(heapBytesMax / 2 ** 20)) },
       }),
     });
-    this.#exchange = new ContentExchange(contentCacheBytesMax ?? CONTENT_CACHE_BYTES_MAX);
+    this.inputs = new PoolInputs(kinds, options);
     this.#partAccess = partAccess;
   }
 
@@ -92,36 +99,41 @@ class Pool {
       throw new PeError("PE_KIND", error instanceof Error ? error.message : String(error), { cause: error });
     });
     const kinds = await this.#kinds;
+    this.inputs.useKinds(kinds);
     this.#versions ??= new Map(kinds.map(({ name, version }) => [name, version]));
-    return kinds;
+    return kinds.map(({ namesInputs: _, ...kind }) => kind);
   }
 
   openLane(listener: LaneListener): Lane {
-    const versions = this.#versions;
-    assert(versions !== undefined, "kinds are asked about before a lane is opened");
+    assert(this.#versions !== undefined, "kinds are asked about before a lane is opened");
     const surroundings: LaneSurroundings = {
-      exchange: this.#exchange,
+      exchange: this.inputs.exchange,
       openStore: (url) => this.#store(url),
-      deliver: (run) => this.#deliver(run, versions.get(run.frame.kind)),
+      deliver: (run) => this.#deliver(run),
       run: async (first, signal) =>
         await this.#piscina.run(first, { name: "runFrames", transferList: [first.port], signal }),
     };
     return new Lane(surroundings, listener);
   }
 
-  #deliver({ number, frame, board }: FrameRun, version: string | undefined): DeliveredFrame {
-    const { id, kind, tasks } = frame;
+  prefetch(tasks: Frame, whom: object): void {
+    if (this.inputs.names(tasks.kind)) this.inputs.prefetch(this.#pack(tasks), whom);
+  }
+
+  #deliver({ number, frame, board }: FrameRun): DeliveredFrame {
+    const { id, tasks } = frame;
     assert(tasks.length <= BOARD_TASKS_MAX, () => `a frame of ${tasks.length} tasks`);
     const indices = new Uint32Array(tasks.length);
     for (let place = 0; place < tasks.length; place++) indices[place] = tasks[place]!.task;
+    return { number, id, tasks: indices, board: board.memory, ...this.#pack(frame) };
+  }
+
+  #pack({ kind, common, tasks }: Frame): TasksToName {
     const hasInputs = tasks.some(({ inputs }) => inputs.length > 0);
     return {
-      number,
-      id,
       kind,
-      version,
-      common: this.#common(frame.common),
-      tasks: indices,
+      version: this.#versions?.get(kind),
+      common: this.#common(common),
       parameters: joinPieces(tasks.map(({ parameters }) => parameters)),
       ...(hasInputs && {
         inputs: {
@@ -129,7 +141,6 @@ class Pool {
           counts: Uint32Array.from(tasks, ({ inputs }) => inputs.length),
         },
       }),
-      board: board.memory,
     };
   }
 
@@ -155,9 +166,11 @@ class Pool {
 
   async close(): Promise<void> {
     await this.#piscina.close();
+    await this.inputs.close();
   }
 
   async destroy(): Promise<void> {
     await this.#piscina.destroy();
+    await this.inputs.close();
   }
 }

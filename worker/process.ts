@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT, PeError } from "../common/errors.ts";
 import { createLog } from "../common/log.ts";
+import { dwellIn } from "../data/scratch-folder.ts";
 import { readAccess } from "../protocol/access-file.ts";
 import { connectSocket } from "../protocol/socket.ts";
 import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts";
@@ -53,6 +54,7 @@ process.exit(end.type === "left" ? EXIT.ok : EXIT_REPLACE);
 
 async function run(): Promise<WorkerEnd> {
   try {
+    dwellIn(settings.scratch);
     worker = await start(settings);
   } catch (error) {
     if (!(error instanceof PeError)) throw error;

@@ -1,10 +1,11 @@
-/** What a running task can reach from its thread: shared inputs over the thread's port, stored parts. */
+/** What a running task can reach from its thread: inputs over the thread's port, stored parts. */
 import { asPeError, PeError } from "../common/errors.ts";
 import type { InputFile } from "../data/inputs.ts";
 import { isS3Url } from "../data/objects/address.ts";
 import { assertPartName } from "../data/part-name.ts";
 import type { SharedContent, TaskContext } from "../tasks/kind.ts";
-import { readContent, readObjectContent } from "./content-reader.ts";
+import { readContent, readInput, readObjectContent } from "./content-reader.ts";
+import type { WantedFile } from "./content-wanted.ts";
 import type { PartToStore } from "./frame.ts";
 import type { ThreadJob } from "./thread-job.ts";
 import type { ThreadPort } from "./thread-port.ts";
@@ -15,6 +16,9 @@ const PARTS_MAX = 64;
 /** Memory of this thread for inputs that no other task needs: grows to the largest, never shrinks. */
 let privateMemory = new Uint8Array(0);
 
+/** Of this thread, so far. */
+let taskCount = 0;
+
 /** One task while it runs. */
 export class TaskInThread {
   readonly context: TaskContext;
@@ -23,14 +27,13 @@ export class TaskInThread {
   #isOver = false;
 
   constructor(index: number, { common, store }: ThreadJob, port: ThreadPort) {
+    const task = taskCount++;
     this.context = {
       common,
       index,
       input: async (file, { shared }) => {
         this.#refuseLate("read an input");
-        if (shared) return await sharedContent(file, port);
-        // An object comes bit by bit: what a task left unawaited must not come into memory that the next one uses.
-        return isS3Url(file.path) ? await readObjectContent(file, allocate) : readContent(file, growPrivate);
+        return await inputOf({ ...file, once: !shared, task }, port);
       },
       findPart: async (name) => {
         assertPartName(name);
@@ -72,7 +75,7 @@ function allocateShared(bytes: number): Uint8Array<SharedArrayBuffer> {
   return new Uint8Array(new SharedArrayBuffer(bytes));
 }
 
-async function sharedContent(file: InputFile, port: ThreadPort): Promise<SharedContent> {
+async function inputOf(file: WantedFile, port: ThreadPort): Promise<SharedContent> {
   const answer = await port.ask(file);
   switch (answer.type) {
     case "content":
@@ -80,15 +83,19 @@ async function sharedContent(file: InputFile, port: ThreadPort): Promise<SharedC
     case "unloadable":
       throw PeError.fromRecord(answer.error);
     case "load":
-      return await loadShared(file, port);
+      if (answer.alone === true) return await readAlone(file);
+      return await loadShared(file, answer.scratch, port);
   }
 }
 
-async function loadShared(file: InputFile, port: ThreadPort): Promise<SharedContent> {
+async function readAlone(file: InputFile): Promise<SharedContent> {
+  // An object comes bit by bit: what a task left unawaited must not come into memory that the next one uses.
+  return isS3Url(file.path) ? await readObjectContent(file, allocate) : readContent(file, growPrivate);
+}
+
+async function loadShared(file: InputFile, scratch: string | undefined, port: ThreadPort): Promise<SharedContent> {
   try {
-    const loaded = isS3Url(file.path)
-      ? await readObjectContent(file, allocateShared)
-      : readContent(file, allocateShared);
+    const loaded = await readInput(file, allocateShared, scratch);
     port.say({ type: "loaded", file, loaded });
     return loaded;
   } catch (error) {

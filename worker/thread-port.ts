@@ -1,6 +1,6 @@
 /** A thread's end of the port of its lane: frames that follow, and answers to what its tasks ask for. */
 import { receiveMessageOnPort, type MessagePort, type Transferable } from "node:worker_threads";
-import type { InputFile } from "../data/inputs.ts";
+import type { WantedFile } from "./content-wanted.ts";
 import type { ContentAnswer, DeliveredFrame, ToPool, ToThread } from "./frame.ts";
 
 export class ThreadPort {
@@ -19,8 +19,8 @@ export class ThreadPort {
     this.#port.postMessage(message, transfer);
   }
 
-  /** Asks for an input that several tasks share. */
-  async ask(file: InputFile): Promise<ContentAnswer> {
+  /** Asks for an input. */
+  async ask(file: WantedFile): Promise<ContentAnswer> {
     const asked = this.#lastAsked.then(
       async () =>
         await new Promise<ContentAnswer>((resolve) => {

@@ -2,19 +2,13 @@
 import { hash } from "node:crypto";
 import { workerData } from "node:worker_threads";
 import { PeError } from "../common/errors.ts";
-import { decodeValue, packValue } from "../protocol/values.ts";
+import { packValue } from "../protocol/values.ts";
 import { parse } from "../tasks/parse.ts";
 import type { KindVersion } from "../tasks/registry.ts";
 import { Board } from "./board.ts";
 import { failureOf } from "./failure.ts";
-import {
-  pieceOf,
-  type DeliveredFrame,
-  type FirstFrame,
-  type LongEnd,
-  type PartToStore,
-  type ThreadData,
-} from "./frame.ts";
+import type { DeliveredFrame, FirstFrame, LongEnd, PartToStore, ThreadData } from "./frame.ts";
+import { parametersOf } from "./frame-parameters.ts";
 import { TaskInThread } from "./thread-context.ts";
 import { ThreadJobs, type ThreadJob } from "./thread-job.ts";
 import { ThreadPort } from "./thread-port.ts";
@@ -109,20 +103,6 @@ async function runTask(frame: DeliveredFrame, place: number, port: ThreadPort): 
   } finally {
     task.over();
   }
-}
-
-/** A task of a range has no parameters but its index. */
-function parametersOf(frame: DeliveredFrame, place: number): unknown {
-  const bytes = pieceOf(frame.parameters, place);
-  return bytes.byteLength === 0 ? undefined : decodeValue(bytes, inputsOf(frame, place));
-}
-
-function inputsOf({ inputs }: DeliveredFrame, place: number): unknown[] {
-  if (inputs === undefined) return [];
-  const { values, counts } = inputs;
-  let first = 0;
-  for (let before = 0; before < place; before++) first += counts[before]!;
-  return Array.from({ length: counts[place]! }, (_, input) => decodeValue(pieceOf(values, first + input)));
 }
 
 /** A view of memory that other results share. */

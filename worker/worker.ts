@@ -11,6 +11,7 @@ import type { LastDeath } from "../protocol/worker-link.ts";
 import { Reconnecting, type SchedulerConnection } from "./connecting.ts";
 import { createWorkerCore, type WorkerCore } from "./core/core.ts";
 import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
+import { LineInputs } from "./line-inputs.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { KindVersion } from "../tasks/registry.ts";
 import type { Lane } from "./lane.ts";
@@ -117,6 +118,7 @@ class RunningWorker implements Worker {
   readonly #options: WorkerOptions;
   readonly #pool: WorkerPool;
   readonly #core: WorkerCore;
+  readonly #lineInputs: LineInputs;
   readonly #connection: Reconnecting;
   /** By slot. */
   readonly #lanes: readonly Lane[];
@@ -138,6 +140,7 @@ class RunningWorker implements Worker {
         onDied: (reason) => this.#step({ type: "thread-died", slot, reason }),
       }),
     );
+    this.#lineInputs = new LineInputs(pool);
     this.#core = createWorkerCore({
       protocol: PROTOCOL_VERSION,
       software: `pe-cluster ${packageVersion()}`,
@@ -157,6 +160,7 @@ class RunningWorker implements Worker {
           if (message.type === "welcome") this.#onWelcome(remote);
           this.#step({ type: "said", message });
         }
+        this.#lineInputs.look(this.#core.state);
       },
       onDisconnected: () => this.#step({ type: "disconnected" }),
       onHopeless: ({ code, message }) => void this.#end({ type: "refused", code, message }),

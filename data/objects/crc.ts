@@ -22,17 +22,28 @@ const CASTAGNOLI: Polynomial = { low: 0x82f63b78, high: 0 };
 let nvmeTables: Tables | undefined;
 let castagnoliTables: Tables | undefined;
 
-/** 16 lower-case hexadecimal digits. */
-export function crc64nvme(bytes: Uint8Array): string {
-  nvmeTables ??= makeTables(NVME);
-  const { low, high } = run(nvmeTables, bytes, { low: 0xffffffff, high: 0xffffffff });
-  return hex32(~high) + hex32(~low);
+/** A check of bytes that come one piece after the other. */
+export interface RunningCrc {
+  update(bytes: Uint8Array): void;
+  /** Lower-case hexadecimal. */
+  hex(): string;
 }
 
-/** 8 lower-case hexadecimal digits. */
-export function crc32c(bytes: Uint8Array): string {
-  castagnoliTables ??= makeTables(CASTAGNOLI);
-  return hex32(~run(castagnoliTables, bytes, { low: 0xffffffff, high: 0 }).low);
+/** 16 digits. */
+export function startCrc64nvme(): RunningCrc {
+  const tables = (nvmeTables ??= makeTables(NVME));
+  let rest: Polynomial = { low: 0xffffffff, high: 0xffffffff };
+  return {
+    update: (bytes) => void (rest = run(tables, bytes, rest)),
+    hex: () => hex32(~rest.high) + hex32(~rest.low),
+  };
+}
+
+/** 8 digits. */
+export function startCrc32c(): RunningCrc {
+  const tables = (castagnoliTables ??= makeTables(CASTAGNOLI));
+  let rest: Polynomial = { low: 0xffffffff, high: 0 };
+  return { update: (bytes) => void (rest = run(tables, bytes, rest)), hex: () => hex32(~rest.low) };
 }
 
 function hex32(word: number): string {

@@ -3,6 +3,7 @@
  * `ifAbsent` by a hard link, which the system refuses where the name is taken, `ifVersion` under a lock that all writers
  * of this host heed.
  */
+import { createHash } from "node:crypto";
 import { constants, type BigIntStats } from "node:fs";
 import { link, open, readdir, realpath, rm, stat, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
@@ -17,11 +18,12 @@ import { byBytes } from "./memory-store.ts";
 import { assertObjectName, isObjectName } from "./names.ts";
 import { assertRange } from "./reading.ts";
 import { memoryFor, type ObjectContent, type ObjectInfo, type ObjectStore } from "./store.ts";
-import type { ReadOptions, WriteOptions } from "./store.ts";
+import type { FetchedObject, FetchOptions, ReadOptions, WriteOptions } from "./store.ts";
 import { noTraffic } from "./traffic.ts";
 
 /** What writers leave beside the objects for a while: hidden, and gone or abandoned afterwards. */
 const TEMPORARY = /^\..+\.(tmp|lock)$/;
+const COPY_BYTES = 4 * 2 ** 20;
 const LOCK_TRIES_MAX = 50;
 const LOCK_WAIT_MS = 20;
 
@@ -45,6 +47,12 @@ export function fileStore(folder: string): ObjectStore {
       const content = await files.read(name, options);
       traffic.bytesRead += content.bytes.byteLength;
       return content;
+    },
+    async fetch(name, path, options = {}) {
+      traffic.reads++;
+      const fetched = await files.fetch(name, path, options);
+      traffic.bytesRead += fetched.objectBytes;
+      return fetched;
     },
     async write(name, bytes, options = {}) {
       traffic.writes++;
@@ -136,6 +144,27 @@ class Files {
       throw this.#told(error, { verb: "read", where });
     } finally {
       await file?.close();
+    }
+  }
+
+  async fetch(name: string, path: string, options: FetchOptions): Promise<FetchedObject> {
+    const where = this.url + name;
+    const from = await this.#place(name, "read");
+    try {
+      const before = await stat(from, { bigint: true });
+      if (!before.isFile()) throw new StoreFault("missing", "there is no such file");
+      const version = versionOf(before);
+      const objectBytes = Number(before.size);
+      if (options.ifVersion !== undefined && options.ifVersion !== version)
+        throw new StoreFault("changed", "it was written since it was listed");
+      if (options.objectBytes !== undefined && options.objectBytes !== objectBytes)
+        throw new StoreFault("changed", `it has ${objectBytes} bytes, not ${options.objectBytes}`);
+      const sha256 = await copyHashed(from, path, options.signal);
+      if (versionOf(await stat(from, { bigint: true })) !== version)
+        throw new StoreFault("changed", "it was written while it was read");
+      return { version, objectBytes, verified: "carrier", sha256 };
+    } catch (error) {
+      throw this.#told(error, { verb: "read", where });
     }
   }
 
@@ -236,6 +265,32 @@ async function fill(
     const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, start + filled);
     if (bytesRead === 0) throw new StoreFault("changed", `it ends after ${start + filled} bytes`);
     filled += bytesRead;
+  }
+}
+
+/** @returns SHA-256 of what was copied. */
+async function copyHashed(from: string, to: string, signal: AbortSignal | undefined): Promise<string> {
+  const digest = createHash("sha256");
+  const source = await open(from, "r");
+  try {
+    const target = await open(to, "w", 0o600).catch(refuse);
+    try {
+      const piece = Buffer.alloc(COPY_BYTES);
+      for (let read = (await source.read(piece)).bytesRead; read > 0; read = (await source.read(piece)).bytesRead) {
+        signal?.throwIfAborted();
+        digest.update(piece.subarray(0, read));
+        await target.writeFile(piece.subarray(0, read)).catch(refuse);
+      }
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+  return digest.digest("hex");
+
+  function refuse(error: unknown): never {
+    throw asWriteError(error, to);
   }
 }
 

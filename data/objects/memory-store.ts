@@ -1,5 +1,7 @@
 /** Objects in memory: for tests, and the plainest statement of what a store does. */
 import { hash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { asWriteError } from "../durable.ts";
 import { asError, StoreFault, type Deed } from "./fault.ts";
 import { assertObjectName } from "./names.ts";
 import { assertRange } from "./reading.ts";
@@ -67,6 +69,17 @@ export function memoryStore(): ObjectStore {
       assertObjectName(name);
       traffic.reads++;
       return read(name, options);
+    },
+    async fetch(name, path, { objectBytes, ...options } = {}) {
+      assertObjectName(name);
+      traffic.reads++;
+      const { bytes, version, objectBytes: length } = read(name, options);
+      if (objectBytes !== undefined && objectBytes !== length)
+        throw fail("changed", "read", name, `it has ${length} bytes, not ${objectBytes}`);
+      await writeFile(path, bytes).catch((error: unknown) => {
+        throw asWriteError(error, path);
+      });
+      return { version, objectBytes: length, verified: "carrier", sha256: hash("sha256", bytes, "hex") };
     },
     async write(name, bytes, options = {}) {
       assertObjectName(name);

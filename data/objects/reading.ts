@@ -15,7 +15,7 @@ import { memoryFor, type ObjectContent, type ReadOptions, type Verified } from "
 import { drain, type Body } from "./watchdog.ts";
 
 /** How often bytes come that cannot be right before the object is given up. */
-const DOUBTS_MAX = 3;
+export const DOUBTS_MAX = 3;
 
 /** What a store tells of an object beside its bytes. */
 export interface Known {
@@ -97,7 +97,9 @@ class Reading {
     if (this.#range !== undefined) return this.#content("range");
     const verified = await this.#verify();
     // Nothing vouches for these bytes yet: a second reading will.
-    return verified === undefined ? await this.goOn(attempt) : this.#content(verified);
+    return verified === undefined
+      ? await this.goOn(attempt)
+      : { ...this.#content(verified), ...this.#digest(verified) };
   }
 
   /** Undefined for a range that begins behind the end, or has no bytes, which no server can be asked for. */
@@ -195,6 +197,13 @@ class Reading {
     this.#earlier = undefined;
     this.#doubts++;
     return new StoreFault(this.#doubts < DOUBTS_MAX ? "passing" : "corrupt", reason);
+  }
+
+  /** As far as it was computed anyway. */
+  #digest(verified: Verified): { readonly sha256?: string } {
+    const sha256 =
+      verified === "twice" ? this.#earlier : verified === "sha256" ? this.#known!.checksum!.hex : undefined;
+    return sha256 === undefined ? {} : { sha256 };
   }
 
   #content(verified: Verified): ObjectContent {

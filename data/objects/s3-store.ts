@@ -3,6 +3,7 @@ import { StoreFault } from "./fault.ts";
 import { assertObjectName } from "./names.ts";
 import { persist } from "./patience.ts";
 import { assertRange, readVerified } from "./reading.ts";
+import { fetchVerified } from "./reading-file.ts";
 import { LARGE_BYTES, readLarge } from "./reading-large.ts";
 import { s3Bucket, type S3Bucket } from "./s3-bucket.ts";
 import { conditionProbes } from "./s3-conditions.ts";
@@ -29,6 +30,15 @@ export function s3Store(bucketName: string, prefix: string, access: S3Access): O
     async read(name, options = {}) {
       assertObjectName(name);
       return await read(bucket, name, options);
+    },
+    async fetch(name, path, options = {}) {
+      assertObjectName(name);
+      return await fetchVerified(
+        await s3Source(bucket, name),
+        bucket.task("read", name, options.signal),
+        path,
+        options,
+      );
     },
     async write(name, bytes, options = {}) {
       assertObjectName(name);

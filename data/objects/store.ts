@@ -41,6 +41,23 @@ export interface ObjectContent {
   /** Of the whole object. */
   readonly objectBytes: number;
   readonly verified: Verified;
+  /** Of the whole object, where it was computed anyway. */
+  readonly sha256?: string;
+}
+
+/** An object that lies in a file now. */
+export interface FetchedObject {
+  readonly version: string;
+  readonly objectBytes: number;
+  readonly verified: Verified;
+  readonly sha256: string;
+}
+
+export interface FetchOptions {
+  readonly ifVersion?: string;
+  /** Another length is an error. */
+  readonly objectBytes?: number;
+  readonly signal?: AbortSignal;
 }
 
 export interface ReadOptions {
@@ -99,6 +116,13 @@ export interface ObjectStore {
    * short, or the object longer than `OBJECT_BYTES_MAX`.
    */
   read(name: string, options?: ReadOptions): Promise<ObjectContent>;
+  /**
+   * The same into a file of this machine, however long the object is: made, or written over. Not durable. What it holds
+   * after an error is undefined.
+   *
+   * @throws {PeError} those of `read`; `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE`
+   */
+  fetch(name: string, path: string, options?: FetchOptions): Promise<FetchedObject>;
   /**
    * Durable when it resolves; the object that was there stays whole until then.
    *

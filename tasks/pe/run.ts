@@ -47,6 +47,7 @@ export const pe = {
   // The result tells times, and whether the part was there; the part itself is always the same.
   pure: false,
   describe: describePe,
+  inputs: ({ file, shared }, { root }) => [{ file: placed(file, root), shared }],
   run: runTask,
 } satisfies Kind<PeTask, PeCommon>;
 
@@ -58,12 +59,17 @@ interface Work {
   readonly rows: PeTask["rows"];
 }
 
+/** Where a file of the input lies for this worker. */
+function placed(file: PeTask["file"], root: string): InputFile {
+  return { ...file, path: isS3Url(root) ? root + file.name : resolve(root, file.name) };
+}
+
 async function runTask({ file, rows, shared }: PeTask, context: TaskContext<PeCommon>): Promise<PeSummary> {
   const { format, root, ...common } = context.common;
   const work: Work = {
     common,
     format,
-    file: { ...file, path: isS3Url(root) ? root + file.name : resolve(root, file.name) },
+    file: placed(file, root),
     rows,
   };
   const startMs = performance.now();
@@ -122,9 +128,9 @@ async function computePart(
 /** What a task needs of a shard, so that a text series is a shard of one. */
 type Source = Pick<Shard, "series" | "problems" | "read" | "close">;
 
-async function openSource({ file, format }: Work, { content }: SharedContent): Promise<Source> {
-  if (format === "hdf5") return await openShard(file.name, content === undefined ? { path: file.path } : { content });
-  const series = await (content === undefined ? readSeriesText(file.path) : parseSeriesText(content, file.name));
+async function openSource({ file, format }: Work, { content, path = file.path }: SharedContent): Promise<Source> {
+  if (format === "hdf5") return await openShard(file.name, content === undefined ? { path } : { content });
+  const series = await (content === undefined ? readSeriesText(path) : parseSeriesText(content, file.name));
   return {
     series: [{ dataset: file.name, x: 0, y: 0, xVariable: NaN, yVariable: NaN, length: series.length }],
     problems: [],

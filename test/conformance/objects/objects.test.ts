@@ -1,6 +1,6 @@
 /** One suite for every object store: memory, files, Ceph's S3 gateway, and Swift's, which has no conditional writes. */
-import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { hash, randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -149,6 +149,32 @@ function suite(name: string, { place, conditional, many }: Pick<Way, "place" | "
       await expect(store.read("a", { ifVersion: version, range: { start: 0, stop: 1 } })).rejects.toMatchObject({
         code: "PE_OBJECT_CHANGED",
       });
+    });
+
+    test("fetch() brings an object of any length into a file, with its hash, and refuses another version", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "pe-test-"));
+      try {
+        const path = join(folder, "fetched");
+        for (const length of [100_000, 0, 17_000_001]) {
+          const bytes = randomBytes(length);
+          const { version } = await store.write("a", bytes);
+          const sha256 = hash("sha256", bytes, "hex");
+          const fetched = await store.fetch("a", path, { ifVersion: version, objectBytes: length });
+          expect(fetched).toMatchObject({ version, objectBytes: length, sha256 });
+          expect(Buffer.compare(await readFile(path), bytes)).toBe(0);
+          expect(fetched.verified).not.toBe("range");
+        }
+        await expect(store.fetch("a", path, { ifVersion: "another" })).rejects.toMatchObject({
+          code: "PE_OBJECT_CHANGED",
+        });
+        await expect(store.fetch("a", path, { objectBytes: 1 })).rejects.toMatchObject({ code: "PE_OBJECT_CHANGED" });
+        await expect(store.fetch("none", path)).rejects.toMatchObject({ code: "PE_OBJECT_MISSING" });
+        await expect(store.fetch("a", join(folder, "no", "where"))).rejects.toMatchObject({
+          code: "PE_OUTPUT_UNWRITABLE",
+        });
+      } finally {
+        await rm(folder, { recursive: true });
+      }
     });
 
     test("read() names the store and the object that is missing", async () => {

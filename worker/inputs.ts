@@ -1,0 +1,61 @@
+/** The inputs of a pool's tasks: what its threads share of them, read ahead where the kind says what comes, large ones on disk. */
+import type { KnownKind } from "../tasks/registry.ts";
+import { ContentExchange } from "./content-exchange.ts";
+import { ReadAhead, type StartReader } from "./read-ahead.ts";
+import type { TasksToName } from "./reader-messages.ts";
+import { readerStarter } from "./reader.ts";
+import { ScratchFiles } from "./scratch-files.ts";
+
+/** Inputs kept for threads that share them; the least recently used go first. */
+const CONTENT_CACHE_BYTES_MAX = 256 * 2 ** 20;
+
+export interface InputOptions {
+  readonly contentCacheBytesMax?: number | undefined;
+  /** A larger object of a store becomes a file. */
+  readonly contentBytesMax?: number | undefined;
+  /** Where such files go; the system's folder for temporary files by default. */
+  readonly scratch?: string | undefined;
+  /** All of them together. */
+  readonly scratchBytesMax?: number | undefined;
+}
+
+export class PoolInputs {
+  readonly exchange: ContentExchange;
+  readonly #files: ScratchFiles;
+  readonly #readAhead: ReadAhead;
+  #naming: ReadonlySet<string> = new Set();
+
+  /** @param kinds Folders. */
+  constructor(kinds: readonly string[], options: InputOptions, start: StartReader = readerStarter(kinds)) {
+    const { contentCacheBytesMax = CONTENT_CACHE_BYTES_MAX, contentBytesMax, scratch, scratchBytesMax } = options;
+    this.#files = new ScratchFiles({ parent: scratch, bytesMax: scratchBytesMax, memoryBytesMax: contentBytesMax });
+    this.exchange = new ContentExchange(contentCacheBytesMax, this.#files);
+    this.#readAhead = new ReadAhead(this.exchange, start);
+  }
+
+  /** Those that name inputs; of others nothing is asked. */
+  useKinds(kinds: readonly KnownKind[]): void {
+    this.#naming = new Set(kinds.filter(({ namesInputs }) => namesInputs === true).map(({ name }) => name));
+  }
+
+  /** Whether anything is known of the inputs of a kind's tasks before they run. */
+  names(kind: string): boolean {
+    return this.#naming.has(kind);
+  }
+
+  /** Has the inputs of tasks read that will run. @param whom Whose they are, until `forget`. */
+  prefetch(tasks: TasksToName, whom: object): void {
+    if (this.#naming.has(tasks.kind)) this.#readAhead.prefetch(tasks, whom);
+  }
+
+  /** Its tasks have run, or will not. */
+  forget(whom: object): void {
+    this.#readAhead.forget(whom);
+  }
+
+  /** When no thread runs any more. */
+  async close(): Promise<void> {
+    await this.#readAhead.close();
+    this.#files.close();
+  }
+}
