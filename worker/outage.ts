@@ -9,7 +9,7 @@ import type { ErrorCode, PeError } from "../common/errors.ts";
 
 /** So long errors of one store, or of one object, are an outage; what comes later is the task's own. */
 export const OUTAGE_MS = 600_000;
-/** Errors of a store that are farther apart are of two outages. A task in between takes a minute at most, and so does the rest. */
+/** Errors of a store that are farther apart are of two outages: during one, a thread meets the next after a minute or two. */
 const STORE_QUIET_MS = 300_000;
 /** Of an object: with many workers, one thread meets the same object again after a long time only. */
 const OBJECT_QUIET_MS = 86_400_000;
@@ -23,9 +23,17 @@ interface Spell {
   readonly lastMs: number;
 }
 
+/** How long errors of this sort have been met, in milliseconds. */
+export interface Outage {
+  readonly ofStoreMs: number;
+  readonly ofObjectMs: number;
+}
+
 export interface Outages {
-  /** Also notes the error. @param nowMs Monotonic. */
-  isPassing(error: PeError, nowMs: number): boolean;
+  /** Notes an error; undefined when it is the task's own. @param nowMs Monotonic. */
+  meet(error: PeError, nowMs: number): Outage | undefined;
+  /** The object was read: its store is not away. */
+  answered(where: string): void;
 }
 
 /** What one thread has met. */
@@ -33,12 +41,20 @@ export function outages(): Outages {
   const stores = new Map<string, Spell>();
   const objects = new Map<string, Spell>();
   return {
-    isPassing({ code, details }, nowMs) {
-      if (!PASSING.has(code)) return false;
+    meet({ code, details }, nowMs) {
+      if (!PASSING.has(code)) return undefined;
       const where = typeof details.where === "string" ? details.where : "";
-      const store = lasting(stores, `${code} ${storeOf(where)}`, nowMs, STORE_QUIET_MS);
-      const object = lasting(objects, `${code} ${where}`, nowMs, OBJECT_QUIET_MS);
-      return store < OUTAGE_MS && (where === "" || object < OUTAGE_MS);
+      return {
+        ofStoreMs: lasting(stores, `${code} ${storeOf(where)}`, nowMs, STORE_QUIET_MS),
+        ofObjectMs: lasting(objects, `${code} ${where}`, nowMs, OBJECT_QUIET_MS),
+      };
+    },
+    answered(where) {
+      if (stores.size === 0) return;
+      for (const code of PASSING) {
+        stores.delete(`${code} ${storeOf(where)}`);
+        objects.delete(`${code} ${where}`);
+      }
     },
   };
 }

@@ -6,6 +6,7 @@ import { assertPartName } from "../data/part-name.ts";
 import type { SharedContent, TaskContext } from "../tasks/kind.ts";
 import { readContent, readInput, readObjectContent } from "./content-reader.ts";
 import type { WantedFile } from "./content-wanted.ts";
+import { noteAnswer } from "./failure.ts";
 import type { PartToStore } from "./frame.ts";
 import type { ThreadJob } from "./thread-job.ts";
 import type { ThreadPort } from "./thread-port.ts";
@@ -33,7 +34,9 @@ export class TaskInThread {
       index,
       input: async (file, { shared }) => {
         this.#refuseLate("read an input");
-        return await inputOf({ ...file, once: !shared, task }, port);
+        const content = await inputOf({ ...file, once: !shared, task }, port);
+        if (isS3Url(file.path)) noteAnswer(file.path);
+        return content;
       },
       findPart: async (name) => {
         assertPartName(name);
