@@ -36,7 +36,9 @@ async function runLane(
         left.push(frame.tasks.length);
         lane.run(frame);
       }
-      if (left.length === 0) resolve();
+      if (left.length > 0) return;
+      lane.close();
+      resolve();
     };
     const lane = pool.openLane({
       onEnded: ({ done, failed }) => {

@@ -1,10 +1,8 @@
 /**
- * What a pool and its threads say to each other. A piscina run gives a thread a first frame of tasks and a port, over which more
- * frames follow while it runs. The ends of quick tasks come back on a board of shared memory, one for each frame, and
+ * What a pool and its threads say to each other. Frames of tasks go to a thread over its port. The ends of quick tasks come back on a board of shared memory, one for each frame, and
  * everything else over the port. A frame, not a task, is the unit of hand-over because a piscina run costs tens of
  * microseconds, and a message some ten.
  */
-import type { MessagePort } from "node:worker_threads";
 import type { ErrorRecord } from "../common/errors.ts";
 import type { InputFile } from "../data/inputs.ts";
 import type { PartAccess } from "../data/part-store.ts";
@@ -36,12 +34,6 @@ export interface DeliveredFrame {
   /** Results that the tasks need, and how many each does; absent where none does. */
   readonly inputs?: { readonly values: Pieces; readonly counts: Uint32Array };
   readonly board: SharedArrayBuffer;
-}
-
-/** What a piscina run gives a thread. */
-export interface FirstFrame {
-  readonly frame: DeliveredFrame;
-  readonly port: MessagePort;
 }
 
 /** Piece `i` ends at `ends[i]`. */
@@ -114,7 +106,10 @@ export type ContentAnswer =
 /** Everything a pool may say to a thread. */
 export type ToThread =
   /** To be run after what it has. */
-  { readonly type: "frame"; readonly frame: DeliveredFrame } | ContentAnswer;
+  | { readonly type: "frame"; readonly frame: DeliveredFrame }
+  /** There will be no more. */
+  | { readonly type: "close" }
+  | ContentAnswer;
 
 /** @returns The pieces one after the other. */
 export function joinPieces(list: readonly Uint8Array[]): Pieces {

@@ -1,9 +1,7 @@
 /**
- * Frames that one thread runs one after the other. While it runs one, the next lies in its port already, so that it need not wait
- * until the main thread, which has to share the cores with it, has woken up.
- *
- * A piscina run begins with the first frame and goes on while there are more. A frame that came when the thread had just
- * found none is the first of the next run.
+ * Frames that one thread runs one after the other. One piscina run takes a thread for as long as it lives, and frames come over
+ * its port: a run for each would cost some 200 us more, and a thread that has its next frame already need not wait until the
+ * main thread, which has to share the cores with it, has woken up.
  */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +10,7 @@ import type { PartStore } from "../data/part-store.ts";
 import { Board } from "./board.ts";
 import type { ContentExchange } from "./content-exchange.ts";
 import { FrameRun, type Ended, type FrameSurroundings } from "./frame-run.ts";
-import type { DeliveredFrame, FirstFrame, Frame, ToPool, ToThread } from "./frame.ts";
+import type { DeliveredFrame, Frame, ToPool, ToThread } from "./frame.ts";
 
 /** A thread that never had the port cannot end it. */
 const LAST_WORDS_MS = 1000;
@@ -33,8 +31,8 @@ export interface LaneSurroundings {
   readonly exchange: ContentExchange;
   openStore(url: string): PartStore;
   deliver(run: FrameRun): DeliveredFrame;
-  /** Resolves when the thread has run all frames it was given; rejects when it died. */
-  run(first: FirstFrame, signal: AbortSignal): Promise<void>;
+  /** Takes a thread, which listens to the port until that is closed; rejects when it died. */
+  takeThread(port: MessagePort, signal: AbortSignal): Promise<void>;
 }
 
 export class Lane {
@@ -48,12 +46,14 @@ export class Lane {
   readonly #boards: Board[] = [];
   /** Over, with parts that are not stored yet. */
   readonly #storing = new Set<FrameRun>();
-  /** This side of the port while a thread runs. */
+  /** This side of the port while there is a thread. */
   #port: MessagePort | undefined;
-  /** Whether the thread takes more frames. */
-  #isOpen = false;
-  #isRunning = false;
+  #looking: NodeJS.Timeout | undefined;
+  /** How often a thread died before it had begun the first frame. */
+  #vainStarts = 0;
   #kill = new AbortController();
+  /** Dead, and the listener does not know yet. */
+  #isDying = false;
 
   constructor(pool: LaneSurroundings, listener: LaneListener) {
     this.#pool = pool;
@@ -66,71 +66,72 @@ export class Lane {
   }
 
   get isBusy(): boolean {
-    return this.#isRunning;
+    return this.#runs.length > 0;
   }
 
   /** Runs a frame after those it has. */
   run(frame: Frame): void {
     const run = new FrameRun(this.#count++, frame, this.#boards.pop() ?? new Board(), this.#frameSurroundings);
     this.#runs.push(run);
-    if (this.#isOpen) this.#post(run);
-    else if (!this.#isRunning) void this.#runAll();
+    // Those that come now are never begun.
+    if (this.#isDying) return;
+    if (this.#port === undefined) void this.#useThread();
+    else this.#post(run);
+    this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
 
-  /** Ends the thread at once; `onDied` follows, also when there is none. */
+  /** Ends the thread at once; `onDied` follows, also when it had nothing to do. */
   kill(reason: string): void {
-    this.#kill.abort(reason);
-    if (!this.#isRunning) queueMicrotask(() => !this.#isRunning && this.#died(reason));
+    if (this.#isDying) return;
+    if (this.#port === undefined) queueMicrotask(() => this.#listener.onDied(reason));
+    else this.#kill.abort(reason);
   }
 
-  async #runAll(): Promise<void> {
-    this.#isRunning = true;
-    for (let starts = 1; this.#runs.length > 0; starts++) {
-      const reason = await this.#runThread();
-      const killed = this.#kill.signal;
-      if (reason === undefined && !killed.aborted) starts = 0;
-      else if (killed.aborted || this.#runs[0]?.board.begun !== 0 || starts === STARTS_MAX) {
-        await this.#stored();
-        this.#isRunning = false;
-        return this.#died(killed.aborted ? String(killed.reason) : reason!);
-      }
-    }
-    this.#isRunning = false;
+  /** Lets the thread end what it has, and gives it back. */
+  close(): void {
+    this.#port?.postMessage({ type: "close" } satisfies ToThread);
   }
 
-  #died(reason: string): void {
-    this.#kill = new AbortController();
-    // On their boards a dying thread may still write.
-    this.#runs = [];
-    this.#listener.onDied(reason);
-  }
-
-  /** @returns Why the thread died, if it did. */
-  async #runThread(): Promise<string | undefined> {
-    const [first, ...rest] = this.#runs;
+  /** Takes a thread, and gives it the frames there are. */
+  async #useThread(): Promise<void> {
     const { port1: near, port2: far } = new MessageChannel();
     const closed = once(near, "close");
     near.on("message", (message: ToPool) => this.#onMessage(message));
     this.#port = near;
-    this.#isOpen = true;
-    const looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
     let reason: string | undefined;
     try {
-      const running = this.#pool.run({ frame: this.#pool.deliver(first!), port: far }, this.#kill.signal);
-      for (const run of rest) this.#post(run);
-      await running;
+      const taken = this.#pool.takeThread(far, this.#kill.signal);
+      for (const run of this.#runs) this.#post(run);
+      await taken;
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
       // What the thread said before it died is still in the port, and the port's end comes after it.
       await Promise.race([closed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     }
-    this.#isOpen = false;
-    clearInterval(looking);
+    this.#isDying = reason !== undefined;
     this.#look();
+    this.#port = undefined;
     this.#pool.exchange.forget(near);
     near.close();
-    this.#port = undefined;
-    return reason;
+    if (reason !== undefined) await this.#onDeath(reason);
+  }
+
+  async #onDeath(reason: string): Promise<void> {
+    const { signal } = this.#kill;
+    const [first] = this.#runs;
+    if (!signal.aborted && first?.board.begun === 0 && ++this.#vainStarts < STARTS_MAX) {
+      this.#isDying = false;
+      return void this.#useThread();
+    }
+    this.#vainStarts = 0;
+    // What is being stored will be told; of the rest the listener has to know where it begins.
+    await this.#stored();
+    this.#kill = new AbortController();
+    // On their boards a dying thread may still write.
+    this.#runs = [];
+    this.#stopLooking();
+    this.#isDying = false;
+    this.#listener.onDied(signal.aborted ? String(signal.reason) : reason);
   }
 
   #post(run: FrameRun): void {
@@ -159,10 +160,17 @@ export class Lane {
       run.look();
       if (!run.isOver) return;
       this.#runs.shift();
+      this.#vainStarts = 0;
       this.#boards.push(run.board);
       this.#storing.add(run);
       void run.stored().then(() => this.#storing.delete(run));
     }
+    this.#stopLooking();
+  }
+
+  #stopLooking(): void {
+    clearInterval(this.#looking);
+    this.#looking = undefined;
   }
 
   #hear(run: FrameRun, place: number): void {

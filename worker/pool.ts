@@ -33,8 +33,8 @@ export interface WorkerPool {
    */
   listKinds(): Promise<readonly KindVersion[]>;
   /**
-   * When the kinds are known. A lane has a thread of its own as long as there are no more lanes than threads; else they take
-   * turns.
+   * When the kinds are known. A lane takes a thread with its first frame, and keeps it until it is closed; with more lanes than
+   * threads the later ones wait for that.
    */
   openLane(listener: LaneListener): Lane;
   /** Whether anything is known of the inputs of a kind's tasks before they run. */
@@ -72,6 +72,7 @@ class Pool {
   /** What jobs share, in memory that threads share, by the bytes as they came. */
   readonly #commons = new WeakMap<Uint8Array, DeliveredFrame["common"]>();
   #commonCount = 0;
+  readonly #lanes: Lane[] = [];
   /** By URL. */
   readonly #stores = new Map<string, PartStore>();
 
@@ -110,10 +111,12 @@ class Pool {
       exchange: this.inputs.exchange,
       openStore: (url) => this.#store(url),
       deliver: (run) => this.#deliver(run),
-      run: async (first, signal) =>
-        await this.#piscina.run(first, { name: "runFrames", transferList: [first.port], signal }),
+      takeThread: async (port, signal) =>
+        await this.#piscina.run(port, { name: "runFrames", transferList: [port], signal }),
     };
-    return new Lane(surroundings, listener);
+    const lane = new Lane(surroundings, listener);
+    this.#lanes.push(lane);
+    return lane;
   }
 
   prefetch(tasks: Frame, whom: object): void {
@@ -165,6 +168,7 @@ class Pool {
   }
 
   async close(): Promise<void> {
+    for (const lane of this.#lanes) lane.close();
     await this.#piscina.close();
     await this.inputs.close();
   }

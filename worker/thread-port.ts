@@ -6,6 +6,8 @@ import type { ContentAnswer, DeliveredFrame, ToPool, ToThread } from "./frame.ts
 export class ThreadPort {
   readonly #port: MessagePort;
   readonly #frames: DeliveredFrame[] = [];
+  #isClosing = false;
+  #wake: (() => void) | undefined;
   #answered: ((answer: ContentAnswer) => void) | undefined;
   /** Answers carry no name: one question at a time. */
   #lastAsked: Promise<unknown> = Promise.resolve();
@@ -32,7 +34,7 @@ export class ThreadPort {
     return await asked;
   }
 
-  /** The frame that comes next, if it is there. */
+  /** The frame that comes next, when it is there: nobody had to be woken for it. */
   takeFrame(): DeliveredFrame | undefined {
     while (this.#frames.length === 0) {
       const received: { message: ToThread } | undefined = receiveMessageOnPort(this.#port);
@@ -42,12 +44,20 @@ export class ThreadPort {
     return this.#frames.shift();
   }
 
+  /** Waits for the next frame; undefined: there will be none. */
+  async nextFrame(): Promise<DeliveredFrame | undefined> {
+    while (this.#frames.length === 0 && !this.#isClosing) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return this.#frames.shift();
+  }
+
   close(): void {
     this.#port.close();
   }
 
   #onMessage(message: ToThread): void {
     if (message.type === "frame") this.#frames.push(message.frame);
-    else this.#answered?.(message);
+    else if (message.type === "close") this.#isClosing = true;
+    else return this.#answered?.(message);
+    this.#wake?.();
   }
 }

@@ -1,13 +1,13 @@
 /** Entry of a pool thread: runs the tasks of its frames one after the other and tells how each ended. */
 import { hash } from "node:crypto";
-import { workerData } from "node:worker_threads";
+import { workerData, type MessagePort } from "node:worker_threads";
 import { PeError } from "../common/errors.ts";
 import { packValue } from "../protocol/values.ts";
 import { parse } from "../tasks/parse.ts";
 import type { KindVersion } from "../tasks/registry.ts";
 import { Board } from "./board.ts";
 import { failureOf } from "./failure.ts";
-import type { DeliveredFrame, FirstFrame, LongEnd, PartToStore, ThreadData } from "./frame.ts";
+import type { DeliveredFrame, LongEnd, PartToStore, ThreadData } from "./frame.ts";
 import { parametersOf } from "./frame-parameters.ts";
 import { TaskInThread } from "./thread-context.ts";
 import { ThreadJobs, type ThreadJob } from "./thread-job.ts";
@@ -16,8 +16,8 @@ import { ThreadPort } from "./thread-port.ts";
 /** A larger result has to be a part. */
 const RESULT_BYTES_MAX = 64 * 1024;
 /**
- * Whoever looks at the board is told of news at most so often, and when a frame has ended that another one follows; of the
- * last frame the run's end tells. Each report costs all processes a wake-up, so tasks of a millisecond share one.
+ * Whoever looks at the board is told of news at most so often, and when a frame has ended. Each report costs all processes
+ * a wake-up, so tasks of a millisecond share one.
  */
 const LOOK_EVERY_MS = 5;
 
@@ -29,19 +29,16 @@ export async function listKinds(): Promise<readonly KindVersion[]> {
 }
 
 /**
- * What piscina calls: runs a first frame, then those that have come meanwhile. Never rejects for a task's error: only the
+ * What piscina calls: runs the frames that come over the port until it is closed. Never rejects for a task's error: only the
  * death of the thread rejects a run.
  */
-export async function runFrames({ frame: first, port: messages }: FirstFrame): Promise<void> {
+export async function runFrames(messages: MessagePort): Promise<void> {
   const port = new ThreadPort(messages);
-  try {
-    for (let frame: DeliveredFrame | undefined = first; frame !== undefined;) {
-      await runFrame(frame, port);
-      frame = port.takeFrame();
-      if (frame !== undefined) port.say({ type: "look" });
-    }
-  } finally {
-    port.close();
+  for (;;) {
+    const frame = port.takeFrame() ?? (await port.nextFrame());
+    if (frame === undefined) return port.close();
+    await runFrame(frame, port);
+    port.say({ type: "look" });
   }
 }
 

@@ -79,7 +79,9 @@ export async function runFrame(pool: WorkerPool, spec: FrameSpec): Promise<Frame
         for (const { task, result } of ended.done) results.set(task, decodeValue(result));
         for (const failed of ended.failed) failures.set(failed.task, failed);
         onEnded?.(ended);
-        if (results.size + failures.size === parameters.length) resolve({ type: "ended" });
+        if (results.size + failures.size < parameters.length) return;
+        lane.close();
+        resolve({ type: "ended" });
       },
       onDied: (reason) => resolve({ type: "died", reason }),
     });
