@@ -7,6 +7,7 @@
  */
 import { asPeError, PeError, type ErrorRecord } from "../../common/errors.ts";
 import { shardBlock, type Input } from "../../data/inputs.ts";
+import { isS3Url } from "../../data/objects/address.ts";
 import { readShardHeaders } from "../../data/shard-headers.ts";
 import type { SeriesHeader, ShardHeaders } from "../../data/shard.ts";
 
@@ -52,7 +53,7 @@ export async function surveyShards({ root, files }: Input): Promise<Survey> {
   return survey.result();
 }
 
-/** What objects say travels while others are looked at: the next few of those that will surely be wanted. */
+/** What objects say travels while others are looked at: the next few of those that will surely be wanted. Files are opened in turn. */
 const AHEAD = 4;
 
 class HeadersAhead {
@@ -62,7 +63,7 @@ class HeadersAhead {
 
   constructor(files: Input["files"], wanted: readonly number[]) {
     this.#files = files;
-    this.#coming = wanted.toReversed();
+    this.#coming = wanted.filter((ordinal) => isS3Url(files[ordinal]!.path)).toReversed();
   }
 
   async get(ordinal: number): Promise<ShardHeaders> {
