@@ -94,6 +94,7 @@ class RunningScheduler implements Scheduler {
   readonly #startMs = performance.now();
   readonly #ticking: NodeJS.Timeout;
   #isDiskFull = false;
+  #isTickingSoon = false;
   #isStopping = false;
   #hasFailed = false;
   #closed: Promise<void> | undefined;
@@ -209,6 +210,16 @@ class RunningScheduler implements Scheduler {
     else this.#step({ type: "tick" });
   }
 
+  /** Who comes to a large job is told piece by piece, as fast as other things leave time for it. */
+  #tickSoon(): void {
+    if (this.#core.state.telling.size === 0 || this.#isTickingSoon || this.#isStopping) return;
+    this.#isTickingSoon = true;
+    setImmediate(() => {
+      this.#isTickingSoon = false;
+      if (!this.#isStopping) this.#tick();
+    });
+  }
+
   /** An event of a connection. While a snapshot is prepared nothing new is written, so events wait. */
   #enter(event: SchedulerEvent): void {
     if (this.#isStopping || this.#snapshots.hold(event)) return;
@@ -231,6 +242,7 @@ class RunningScheduler implements Scheduler {
     if (event.type === "worker-closed" || event.type === "client-closed") this.#peers.forget(event.link);
     try {
       this.#carryOut(this.#core.step(event, performance.now()));
+      this.#tickSoon();
     } catch (error) {
       this.fail(
         error instanceof PeError

@@ -25,8 +25,7 @@ export class BytesArena {
       this.#offset = 0;
     }
     const place = (this.#blocks.length - 1) * BLOCK_BYTES + this.#offset;
-    if (byteLength > SMALL_BYTES) block.set(bytes.subarray(start, end), this.#offset);
-    else for (let from = start, to = this.#offset; from < end; from++, to++) block[to] = bytes[from]!;
+    copy(bytes, start, byteLength, block, this.#offset);
     this.#offset += byteLength;
     return place;
   }
@@ -37,6 +36,16 @@ export class BytesArena {
     const start = place % BLOCK_BYTES;
     return this.#blocks[Math.floor(place / BLOCK_BYTES)]!.subarray(start, start + length);
   }
+
+  /** Copies the bytes at a place to `into`, from `at` on. */
+  copyTo(place: number, length: number, into: Uint8Array, at: number): void {
+    if (length > 0) copy(this.#blocks[Math.floor(place / BLOCK_BYTES)]!, place % BLOCK_BYTES, length, into, at);
+  }
+}
+
+function copy(from: Uint8Array, start: number, length: number, into: Uint8Array, at: number): void {
+  if (length > SMALL_BYTES) into.set(from.subarray(start, start + length), at);
+  else for (let place = 0; place < length; place++) into[at + place] = from[start + place]!;
 }
 
 const EMPTY = new Uint8Array(0);

@@ -13,6 +13,7 @@ import { onClientClosed, onClientSaid } from "./requests.ts";
 import { complete, replay, snapshot } from "./restore.ts";
 import { createState, journal, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
+import { tellMore } from "./watching.ts";
 
 export interface SchedulerCore {
   /** Everything it knows: for status pages, checks and tests; not to be changed. */
@@ -92,6 +93,7 @@ function step(state: SchedulerState, event: SchedulerEvent, nowMs: number): read
       break;
     case "tick":
       onTick(state);
+      tellMore(state);
       break;
   }
   dispatch(state);

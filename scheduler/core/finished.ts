@@ -9,13 +9,13 @@ export interface Finished {
 }
 
 /** Of tasks whose results the table has; a copy of them. */
-export function finishedOf(table: TaskTable, tasks: readonly number[]): Finished {
+export function finishedOf(table: TaskTable, tasks: ArrayLike<number>): Finished {
   const ends = new Uint32Array(tasks.length);
   let bytes = 0;
-  for (let place = 0; place < tasks.length; place++) ends[place] = bytes += table.result(tasks[place]!).byteLength;
+  for (let place = 0; place < tasks.length; place++) ends[place] = bytes += table.resultLength(tasks[place]!);
   const results = new Uint8Array(bytes);
   for (let place = 0; place < tasks.length; place++)
-    results.set(table.result(tasks[place]!), place === 0 ? 0 : ends[place - 1]);
+    table.copyResult(tasks[place]!, results, place === 0 ? 0 : ends[place - 1]!);
   return { tasks: Uint32Array.from(tasks), ends, results };
 }
 

@@ -5,6 +5,7 @@ import { journal, leaveSuspects, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { uncountJob } from "./totals.ts";
 import { cancelUnended, range, tellCancelledAll } from "./transitions.ts";
+import { tellRest } from "./watching.ts";
 import { splitKey } from "./worker-record.ts";
 
 /** Whether an unfinished task of another job needs a result of this one. */
@@ -29,6 +30,7 @@ function needsJob({ ends, jobs }: Needs, place: number, { job }: Job): boolean {
  * watchers hear of what had not ended as cancelled.
  */
 export function release(state: SchedulerState, job: Job): void {
+  tellRest(state, job);
   const cancelled = cancelUnended(state, job, range(job.table.rows));
   journal(state, { type: "released", job: job.job });
   forget(state, job);

@@ -15,6 +15,7 @@ import { SuspectLine } from "./suspect-line.ts";
 import type { TaskState } from "./task-state.ts";
 import { TASK } from "./task-state.ts";
 import type { Totals } from "./totals.ts";
+import type { Telling } from "./watching.ts";
 import { leaseKey, type WorkerRecord } from "./worker-record.ts";
 
 export interface ClientRecord {
@@ -78,6 +79,8 @@ export interface SchedulerState {
   readonly spent: Map<number, HandOutName>;
   /** Jobs that end with their last watcher, and have none. */
   readonly abandoned: Set<Job>;
+  /** Watchers that are being told what had ended when they came. */
+  readonly telling: Set<Telling>;
   readonly story: StoryRing;
   readonly durability: Durability;
   readonly counters: Counters;
@@ -111,6 +114,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     deaths: new DeathNotes(),
     spent: new Map(),
     abandoned: new Set(),
+    telling: new Set(),
     story: new StoryRing(),
     durability: new Durability(sequence),
     counters: { droppedReports: 0, handedOut: 0, finished: 0 },

@@ -101,6 +101,11 @@ export class TaskTable {
     return this.#settled[task] === 1;
   }
 
+  /** A copy of what `isSettled` says of each task: 1 or 0. */
+  settledNow(): Uint8Array {
+    return this.#settled.slice(0, this.#rows);
+  }
+
   setSettled(task: number, settled: boolean): void {
     if (this.isSettled(task) === settled) return;
     this.#settled[task] = settled ? 1 : 0;
@@ -126,6 +131,15 @@ export class TaskTable {
   /** Of a finished task; shared memory. */
   result(task: number): Uint8Array {
     return this.#results.get(this.#resultPlace[task] ?? 0, this.#resultBytes[task] ?? 0);
+  }
+
+  resultLength(task: number): number {
+    return this.#resultBytes[task] ?? 0;
+  }
+
+  /** Costs less than a view of it. */
+  copyResult(task: number, into: Uint8Array, at: number): void {
+    this.#results.copyTo(this.#resultPlace[task] ?? 0, this.resultLength(task), into, at);
   }
 
   waitsFor(task: number): number {
