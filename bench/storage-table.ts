@@ -44,6 +44,7 @@ function linesOf(
         "%",
         1,
       ),
+    `  longest wait of a task`.padEnd(40) + both(({ inputMostMs }) => inputMostMs, "ms"),
     `  threads inflate`.padEnd(40) +
       both(
         share(({ decodeMs }) => decodeMs),

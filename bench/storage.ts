@@ -41,6 +41,8 @@ export interface StorageRun {
   readonly serverCpuMs: number;
   /** Threads waiting for their input, or reading it themselves. */
   readonly inputMs: number;
+  /** The longest that a task waited: the first ones, for the program that speaks S3 to be loaded. */
+  readonly inputMostMs: number;
   readonly decodeMs: number;
   readonly computeMs: number;
   /** Of a shard, the most. */
@@ -141,6 +143,7 @@ async function runLocal(
       cpuMs: (user + system) / 1000,
       serverCpuMs: (await server.cpuMs()) - serverBeforeMs,
       inputMs: sum(({ readMs }) => readMs),
+      inputMostMs: Math.max(...summaries.map(({ readMs }) => readMs)),
       decodeMs: sum(({ decodeMs }) => decodeMs),
       computeMs: sum(({ computeMs }) => computeMs),
       getsMost: getsMost(getsBefore, await server.gets()),
