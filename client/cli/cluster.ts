@@ -36,6 +36,11 @@ export async function withCluster<Result>(
 /** Of an error that nobody answers: here is more to be said. */
 const QUESTION = "; is a scheduler running there?";
 
+/** Says what is waited for, in place of a bar that may be there. */
+export function tellWaiting(console: Console): (text: string) => void {
+  return (text) => console.stderr(`${console.isTerminal ? "\r\u001B[K" : ""}waiting: ${text}\n`);
+}
+
 async function openCluster(given: Given, console: Console): Promise<Cluster> {
   const [file, asked] = [given.text("access-file"), given.text("scheduler")];
   const { url, token, ca } = await readAccess({
@@ -43,10 +48,7 @@ async function openCluster(given: Given, console: Console): Promise<Cluster> {
     ...(file !== undefined && { file }),
     ...(asked !== undefined && { url: asked }),
   });
-  // In place of a bar that may be there.
-  const onWarning = (text: string): void =>
-    console.stderr(`${console.isTerminal ? "\r\u001B[K" : ""}waiting: ${text}\n`);
-  const options = { accessFile: file, name: clientName(), onWarning };
+  const options = { accessFile: file, name: clientName(), onWarning: tellWaiting(console) };
   const client = await Client.connect(url, options).catch((error: unknown) => {
     if (!(error instanceof PeError && error.message.endsWith(QUESTION))) throw error;
     const advice = "start one with pe-scheduler, or name another with --scheduler or --access-file";

@@ -32,6 +32,8 @@ export interface MapJobOptions extends PeRequest {
   onProgress?(progress: MapJobProgress): void;
   /** All is computed; the maps are written and verified next. */
   onPublish?(maps: number): void;
+  /** Nothing goes on now, and why: a store is away. A warning of the process by default. */
+  onWarning?(text: string): void;
 }
 
 export type MapJobProgress = JobProgress;
@@ -91,7 +93,11 @@ async function afresh<Result>(work: WorkFolder, act: () => Promise<Result>): Pro
 const USELESS_JOURNAL: ReadonlySet<string> = new Set(["PE_JOURNAL_CORRUPT", "PE_JOURNAL_VERSION", "PE_JOB_CONFLICT"]);
 
 async function computeFollowed(job: PeJob, place: Place, options: MapJobOptions): Promise<FollowedJob> {
-  const client = await Client.local({ threads: place.threads, journal: place.work.journal });
+  const client = await Client.local({
+    threads: place.threads,
+    journal: place.work.journal,
+    ...(options.onWarning !== undefined && { onWarning: (text: string) => options.onWarning!(text) }),
+  });
   try {
     return await Promise.race([place.disk.full, follow(client, job, place, options)]);
   } finally {

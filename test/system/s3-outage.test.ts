@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openObjectStore } from "../../data/objects/open.ts";
 import { PATIENCE } from "../../data/objects/patience.ts";
+import { startClient } from "../support/client.ts";
 import { startCluster, until, type TestCluster } from "../support/cluster-processes.ts";
+import { testFolder } from "../support/folders.ts";
 import { GOLDEN_SHARDS, goldenPath } from "../support/golden.ts";
 import { accessTo, asUser, makeBucket } from "../support/s3/as-user.ts";
 import { reasonAgainstCeph, startCeph } from "../support/s3/ceph.ts";
@@ -81,5 +83,19 @@ function suite(): void {
     const output = join(cluster.folder, "maps.hdf5");
     const { stdout } = await cluster.runWell("attach", job, "--output", output, "--json");
     expect(JSON.parse(stdout)).toMatchObject({ problems: [] });
+  });
+
+  test("run says what it waits for, and goes on", async () => {
+    const output = join(await testFolder(), "maps.hdf5");
+    let gets = 0;
+    // The edge of the grid, which is three of the four shards, is planned first.
+    proxy.plan = (asked) =>
+      isShard(asked) && ++gets > 3 ? { answer: 400, body: errorBody("ExpiredToken") } : undefined;
+    const running = startClient(["run", "--input", PREFIX, "--output", output, "--orders", "3", "--delays", "5"]);
+    await running.said("waiting: ");
+    proxy.plan = () => undefined;
+    const { status, stderr } = await running.outcome;
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain("resting after an error of its surroundings");
   });
 }

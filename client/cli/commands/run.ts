@@ -10,6 +10,7 @@ import { aboutFolder } from "../../../tasks/simulate/index.ts";
 import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";
 import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
+import { tellWaiting } from "../cluster.ts";
 import { readRequest, requestOptions } from "../map-request.ts";
 import { planRecord, planText } from "../plan-text.ts";
 import { createProgress, jobState } from "../progress.ts";
@@ -79,6 +80,7 @@ async function compute(request: PeRequest, given: Given, console: Console): Prom
       console.stderr(`writing and verifying ${counted(maps, "map")}\n`);
     },
     onProgress: (state) => progress.update(jobState(state)),
+    onWarning: tellWaiting(console),
   };
   try {
     return await computeMaps(options);
