@@ -149,7 +149,8 @@ class JournalKeeping implements Keeping {
 
   append(record: JournalRecord): void {
     const pieces = encodeRecord(record);
-    const last = this.#journal.append(pieces);
+    // Tasks begin before they are durable, and the result of a quick one shares their commit.
+    const last = this.#journal.append(pieces, record.type === "appended");
     if (pieces.length > 1) this.#sequences.wasCut(last, pieces.length);
     for (const { byteLength } of pieces) this.#bytesSince += byteLength;
   }

@@ -2,7 +2,8 @@
  * The journal: records that are still there after any crash, in order, and snapshots that make the old ones needless.
  *
  * Group commit: one write and one fdatasync are under way, and the next takes all that was appended meanwhile; so the
- * cost of a commit is shared by as many as wait for it. A full disk is waited out: nothing is confirmed, and nothing
+ * cost of a commit is shared by as many as wait for it. A record that nobody waits for yet goes with the next commit of one
+ * that somebody does, or alone after a moment. A full disk is waited out: nothing is confirmed, and nothing
  * lost. A failed fsync ends the journal for good: the next one would succeed without having written anything.
  */
 import { join } from "node:path";
@@ -23,6 +24,9 @@ export const SEGMENT_BYTES_GOOD = 64 << 20;
 /** Bytes that may wait for a disk that is full or slow. Who appends stops taking in work well before. */
 export const WAITING_BYTES_MAX = 512 << 20;
 const DISK_FULL_RETRY_MS = 1000;
+/** A patient record waits so long for an urgent one, unless so much waits that a commit of its own is worth it. */
+const PATIENT_MS = 2;
+const PATIENT_BYTES_MAX = 64 << 10;
 
 export type JournalStatus = "open" | "disk-full" | "failed" | "closed";
 
@@ -83,8 +87,11 @@ export class Journal {
   readonly #waiting: Batch[] = [new Batch()];
   #spare: Batch | undefined;
   #waitingBytes = 0;
-  /** Commits, one after the other until nothing waits. */
+  /** Commits, one after the other until nothing urgent waits. */
   #commits: Promise<void> | undefined;
+  /** Whether something urgent waits. */
+  #isDue = false;
+  #whenPatienceEnds: NodeJS.Timeout | undefined;
   /** What touches the segments, one act after the other. */
   #acts: Promise<unknown> = Promise.resolve();
   #snapshot: Promise<void> | undefined;
@@ -137,15 +144,16 @@ export class Journal {
    * Appends records, whose bytes it copies. Returns the sequence number of the last: when `onDurable` names it or a later
    * one, they are durable.
    *
+   * @param isPatient They may wait a moment for others, with which they share a commit.
    * @throws {PeError} `PE_DISK_FULL` when more waits than memory should hold.
    */
-  append(records: readonly Uint8Array[]): number {
+  append(records: readonly Uint8Array[], isPatient = false): number {
     assert(!this.#closing.signal.aborted, "a closed journal takes no records");
     if (this.#waitingBytes > WAITING_BYTES_MAX)
       throw diskFull(`Cannot append to the journal: ${this.#waitingBytes} bytes wait for the disk`);
     for (const record of records) this.#gather(record);
-    // What this turn of the event loop appends is one commit.
-    this.#commits ??= nextTurn().then(() => this.#commitAll());
+    if (!isPatient || this.#waitingBytes > PATIENT_BYTES_MAX) this.#commitSoon();
+    else if (!this.#isDue) this.#whenPatienceEnds ??= setTimeout(() => this.#commitSoon(), PATIENT_MS);
     return this.#last;
   }
 
@@ -180,6 +188,7 @@ export class Journal {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     await this.#snapshot?.catch(() => undefined);
+    this.#commitSoon();
     await this.#commits;
     const isComplete = this.#durable === this.#last;
     // All records are durable by now: a mark that cannot be written is none that anybody misses.
@@ -200,9 +209,17 @@ export class Journal {
     this.#waitingBytes += record.byteLength + RECORD_HEAD_BYTES;
   }
 
+  #commitSoon(): void {
+    clearTimeout(this.#whenPatienceEnds);
+    this.#whenPatienceEnds = undefined;
+    this.#isDue = this.#waiting[0]!.records > 0;
+    // What this turn of the event loop appends is one commit.
+    if (this.#isDue) this.#commits ??= nextTurn().then(() => this.#commitAll());
+  }
+
   async #commitAll(): Promise<void> {
     let isGoingOn = true;
-    while (isGoingOn && this.#waiting[0]!.records > 0) isGoingOn = await this.#act(() => this.#commit());
+    while (isGoingOn && this.#isDue) isGoingOn = await this.#act(() => this.#commit());
     // Who is still waiting after a failure waits for ever: the process ends.
     if (isGoingOn) this.#commits = undefined;
   }
@@ -210,7 +227,8 @@ export class Journal {
   /** False when the journal has ended. */
   async #commit(): Promise<boolean> {
     const batch = this.#waiting.shift()!;
-    if (this.#waiting.length === 0) this.#waiting.push(this.#spare ?? new Batch());
+    this.#isDue = this.#waiting.length > 0;
+    if (!this.#isDue) this.#waiting.push(this.#spare ?? new Batch());
     this.#spare = undefined;
     if (!(await this.#persist(() => this.#writer.write(batch, this.#durable + 1)))) return false;
     this.#durable += batch.records;

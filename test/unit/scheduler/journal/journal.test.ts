@@ -212,6 +212,36 @@ describe("append()", () => {
       await journal.close();
     }));
 
+  test("commits a patient record with the next urgent one, alone after a moment, or when it is closed", () =>
+    inFolder(async (folder) => {
+      const { files, faults } = faultyFiles();
+      const { journal, durable } = await openText(folder, { files });
+      journal.append(bytesOf("a"), true);
+      journal.append(bytesOf("b"), true);
+      journal.append(bytesOf("c"));
+      await until(() => journal.durable === 3);
+      expect(durable).toEqual([3]);
+      journal.append(bytesOf("d"), true);
+      await until(() => journal.durable === 4);
+      const { syncs } = faults;
+      journal.append(bytesOf("e"), true);
+      await journal.close();
+      expect(durable).toEqual([3, 4, 5]);
+      // Of the record, and of the mark at the end.
+      expect(faults.syncs - syncs).toBe(2);
+    }));
+
+  test("does not let much wait, however patient", () =>
+    inFolder(async (folder) => {
+      const { files, faults } = faultyFiles();
+      const { journal } = await openText(folder, { files });
+      const { writes } = faults;
+      journal.append([Buffer.alloc(100 << 10)], true);
+      await new Promise(setImmediate);
+      expect(faults.writes - writes).toBe(1);
+      await journal.close();
+    }));
+
   test("confirms nothing before its sync has ended", () =>
     inFolder(async (folder) => {
       const { files, faults } = faultyFiles();
