@@ -1,5 +1,6 @@
 /** The inputs of a pool's tasks: what its threads share of them, read ahead where the kind says what comes, large ones on disk. */
 import type { KnownKind } from "../tasks/registry.ts";
+import { CONTENT_BYTES_MAX } from "./content-reader.ts";
 import { ContentExchange } from "./content-exchange.ts";
 import { ReadAhead, type StartReader } from "./read-ahead.ts";
 import type { TasksToName } from "./reader-messages.ts";
@@ -8,6 +9,24 @@ import { ScratchFiles } from "./scratch-files.ts";
 
 /** Inputs kept for threads that share them; the least recently used go first. */
 const CONTENT_CACHE_BYTES_MAX = 256 * 2 ** 20;
+
+/** Of a memory limit, what is kept, and what one object may take of each thread's part; the rest is for the tasks. */
+const CACHE_SHARE = 1 / 8;
+const CONTENT_SHARE = 1 / 4;
+/** A usual shard comes into memory however little there is. */
+const CONTENT_BYTES_MIN = 32 * 2 ** 20;
+
+/** The bounds of a worker that may take so much memory. */
+export function inputBounds(
+  memoryLimitBytes: number,
+  threads: number,
+): Required<Pick<InputOptions, "contentCacheBytesMax" | "contentBytesMax">> {
+  const share = Math.max(CONTENT_BYTES_MIN, (memoryLimitBytes * CONTENT_SHARE) / threads);
+  return {
+    contentCacheBytesMax: Math.min(CONTENT_CACHE_BYTES_MAX, memoryLimitBytes * CACHE_SHARE),
+    contentBytesMax: Math.min(CONTENT_BYTES_MAX, share),
+  };
+}
 
 export interface InputOptions {
   readonly contentCacheBytesMax?: number | undefined;

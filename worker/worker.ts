@@ -11,6 +11,7 @@ import type { LastDeath } from "../protocol/worker-link.ts";
 import { Reconnecting, type SchedulerConnection } from "./connecting.ts";
 import { createWorkerCore, type WorkerCore } from "./core/core.ts";
 import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
+import { inputBounds } from "./inputs.ts";
 import { LineInputs } from "./line-inputs.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { KindVersion } from "../tasks/registry.ts";
@@ -100,8 +101,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     threads,
     kinds,
     ...(partAccess !== undefined && { partAccess }),
+    ...(memoryLimitBytes !== undefined && {
+      heapBytesMax: (memoryLimitBytes * HEAP_SHARE) / threads,
+      ...inputBounds(memoryLimitBytes, threads),
+    }),
     ...(contentCacheBytesMax !== undefined && { contentCacheBytesMax }),
-    ...(memoryLimitBytes !== undefined && { heapBytesMax: (memoryLimitBytes * HEAP_SHARE) / threads }),
     ...(scratch !== undefined && { scratch }),
   });
   try {
