@@ -124,8 +124,11 @@ export const schedulerToWorker = messages({
   job: { job: u32, id: text(256), kind: text(64), version: text(256), common: bytes(COMMON_BYTES_MAX) },
   /** Hand-outs, in the order in which they should begin. */
   assign: { job: u32, timeoutMs: u32, tasks, attempts: tasks, ends: tasks, parameters: blob },
-  /** Results that a task needs, in the order of its needs; before its hand-out, in as many messages as it takes. */
-  inputs: { job: u32, task: u32, attempt: u32, ends: tasks, values: blob },
+  /**
+   * Results that tasks need, `counts[i]` of them for `tasks[i]`, in the order of its needs; before its hand-out. A task that
+   * needs much is named in several messages.
+   */
+  inputs: { job: u32, tasks, attempts: tasks, counts: tasks, ends: tasks, values: blob },
   /** These reports are durable, or of no use any more: forget them. */
   stored: { job: u32, tasks, epochs: tasks, attempts: tasks },
   /** Give back up to `count` hand-outs that have not begun, the last ones first. */

@@ -17,11 +17,13 @@ export class HandOver {
   #blobs: Uint8Array[] = [];
   #bytes = 0;
   #sent = 0;
+  readonly #inputs: Inputs | undefined;
 
   constructor(state: SchedulerState, worker: WorkerRecord, batch: Batch) {
     this.#state = state;
     this.#worker = worker;
     this.#batch = batch;
+    this.#inputs = batch.needs === undefined ? undefined : new Inputs(state, worker, batch);
   }
 
   get tasks(): number {
@@ -32,7 +34,7 @@ export class HandOver {
     return this.tasks >= ASSIGN_TASKS_MAX || this.#bytes >= ASSIGN_BYTES_MAX;
   }
 
-  /** queued -> processing. What the task needs is said at once, ahead of the hand-out. */
+  /** queued -> processing. */
   add(task: number): void {
     const attempt = grant(this.#state, this.#worker, this.#batch, task);
     const own = parametersOf(this.#batch, task);
@@ -41,13 +43,12 @@ export class HandOver {
     this.#attempts.push(attempt);
     this.#ends.push((this.#bytes += own.byteLength));
     if (own.byteLength > 0) this.#blobs.push(own);
-    if (this.#batch.needs === undefined) return;
-    tellJob(this.#state, this.#worker, this.#batch);
-    sendInputs(this.#state, this.#worker, this.#batch, task, attempt);
+    this.#inputs?.add(task, attempt);
   }
 
   send(): void {
     tellJob(this.#state, this.#worker, this.#batch);
+    this.#inputs?.send();
     toWorker(this.#state, this.#worker.link, {
       type: "assign",
       job: this.#batch.job.job,
@@ -72,24 +73,58 @@ function tellJob(state: SchedulerState, worker: WorkerRecord, { job }: Batch): v
 
 const INPUTS_PER_MESSAGE_MAX = 4096;
 
-/** Results that a task needs, in as many messages as it takes. */
-function sendInputs(state: SchedulerState, worker: WorkerRecord, batch: Batch, task: number, attempt: number): void {
-  let blobs: Uint8Array[] = [];
-  let ends: number[] = [];
-  let bytes = 0;
-  const flush = (): void => {
-    if (ends.length === 0) return;
-    const [column, values] = [Uint32Array.from(ends), joined(blobs, bytes)];
-    toWorker(state, worker.link, { type: "inputs", job: batch.job.job, task, attempt, ends: column, values });
-    [blobs, ends, bytes] = [[], [], 0];
-  };
-  forEachNeed(state, batch.job, task, (need, index) => {
-    const value = need.table.result(index);
-    if (bytes + value.byteLength > ASSIGN_BYTES_MAX || ends.length === INPUTS_PER_MESSAGE_MAX) flush();
-    blobs.push(value);
-    ends.push((bytes += value.byteLength));
-  });
-  flush();
+/** Collects the results that tasks need, in as few messages as hold them; said ahead of the hand-outs. */
+class Inputs {
+  readonly #state: SchedulerState;
+  readonly #worker: WorkerRecord;
+  readonly #batch: Batch;
+  #tasks: number[] = [];
+  #attempts: number[] = [];
+  #counts: number[] = [];
+  #ends: number[] = [];
+  #blobs: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(state: SchedulerState, worker: WorkerRecord, batch: Batch) {
+    this.#state = state;
+    this.#worker = worker;
+    this.#batch = batch;
+  }
+
+  add(task: number, attempt: number): void {
+    let isNamed = false;
+    forEachNeed(this.#state, this.#batch.job, task, (need, index) => {
+      const value = need.table.result(index);
+      if (this.#bytes + value.byteLength > ASSIGN_BYTES_MAX || this.#ends.length === INPUTS_PER_MESSAGE_MAX) {
+        this.send();
+        isNamed = false;
+      }
+      if (!isNamed) {
+        this.#tasks.push(task);
+        this.#attempts.push(attempt);
+        this.#counts.push(0);
+        isNamed = true;
+      }
+      this.#counts[this.#counts.length - 1]!++;
+      this.#ends.push((this.#bytes += value.byteLength));
+      this.#blobs.push(value);
+    });
+  }
+
+  send(): void {
+    if (this.#ends.length === 0) return;
+    tellJob(this.#state, this.#worker, this.#batch);
+    toWorker(this.#state, this.#worker.link, {
+      type: "inputs",
+      job: this.#batch.job.job,
+      tasks: Uint32Array.from(this.#tasks),
+      attempts: Uint32Array.from(this.#attempts),
+      counts: Uint32Array.from(this.#counts),
+      ends: Uint32Array.from(this.#ends),
+      values: joined(this.#blobs, this.#bytes),
+    });
+    [this.#tasks, this.#attempts, this.#counts, this.#ends, this.#blobs, this.#bytes] = [[], [], [], [], [], 0];
+  }
 }
 
 function joined(blobs: readonly Uint8Array[], bytes: number): Uint8Array {

@@ -194,12 +194,16 @@ export class SmallScheduler {
     }
   }
 
-  #keepInputs({ job, task, attempt, ends, values }: Extract<SchedulerToWorker, { type: "inputs" }>): void {
-    const name = `${this.#life}/${job}/${task}/${attempt}`;
-    const inputs = this.#inputs.get(name) ?? [];
-    for (const [place, end] of ends.entries())
-      inputs.push(decodeValue(values.slice(place === 0 ? 0 : ends[place - 1], end)));
-    this.#inputs.set(name, inputs);
+  #keepInputs(message: Extract<SchedulerToWorker, { type: "inputs" }>): void {
+    const { job, tasks, attempts, counts, ends, values } = message;
+    let first = 0;
+    for (const [place, task] of tasks.entries()) {
+      const name = `${this.#life}/${job}/${task}/${attempts[place]}`;
+      const inputs = this.#inputs.get(name) ?? [];
+      for (const stop = first + counts[place]!; first < stop; first++)
+        inputs.push(decodeValue(values.slice(first === 0 ? 0 : ends[first - 1], ends[first])));
+      this.#inputs.set(name, inputs);
+    }
   }
 
   async #runTask(

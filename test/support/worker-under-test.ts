@@ -126,6 +126,19 @@ export class WorkerUnderTest {
     };
   }
 
+  /** Of a message `inputs`: results of a byte each, by task. */
+  inputs(tasks: readonly number[], bytes: readonly (readonly number[])[], attempt = 1) {
+    const { attempts } = this.columns(tasks, 1, attempt);
+    const values = Uint8Array.from(bytes.flat());
+    return {
+      tasks: Uint32Array.from(tasks),
+      attempts,
+      counts: Uint32Array.from(bytes, ({ length }) => length),
+      ends: Uint32Array.from(values, (_, place) => place + 1),
+      values,
+    };
+  }
+
   tick(ms: number): void {
     for (const stop = this.nowMs + ms; this.nowMs < stop;) {
       this.nowMs = Math.min(this.nowMs + 500, stop);

