@@ -65,9 +65,9 @@ function missingKind({ kind, version }: Job, workers: readonly WorkerRecord[]): 
   return `the job is for version ${version} of kind "${kind}", and worker ${listed(skew)}: give all the same version`;
 }
 
-function condition({ state, paused }: Pick<WorkerRecord, "state" | "paused">): string {
+function condition({ state, paused, restBecause }: Pick<WorkerRecord, "state" | "paused" | "restBecause">): string {
   if (state !== "active") return state;
-  return paused ? "paused, its memory is short" : "resting after an error of its surroundings";
+  return paused ? "paused, its memory is short" : `resting after an error of its surroundings: ${restBecause}`;
 }
 
 function listed(names: readonly string[]): string {

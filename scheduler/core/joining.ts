@@ -78,6 +78,7 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
     retracting: false,
     unconfirmed: new Set(),
     restUntilMs: 0,
+    restBecause: "",
     rests: 0,
   };
 }

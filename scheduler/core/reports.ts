@@ -215,7 +215,7 @@ function onFailure(
 ): void {
   const { job, task, batch, epoch, attempt } = lease;
   if (blameless && !endsJob) {
-    rest(state, worker);
+    rest(state, worker, message);
     return requeue(state, job, task, worker.link);
   }
   if (died && !endsJob) {
@@ -233,7 +233,8 @@ function onFailure(
 }
 
 /** Its surroundings fail (store, disk, credentials): others may do better, and it may later. */
-function rest(state: SchedulerState, worker: WorkerRecord): void {
+function rest(state: SchedulerState, worker: WorkerRecord, because: string): void {
+  worker.restBecause = because;
   worker.restUntilMs = state.nowMs + Math.min(REST_MS * 2 ** worker.rests, REST_MS_MAX);
   worker.rests = Math.min(worker.rests + 1, 16);
 }

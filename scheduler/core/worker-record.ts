@@ -60,6 +60,8 @@ export interface WorkerRecord {
   readonly unconfirmed: Set<number>;
   /** Its surroundings failed (store, disk): gets nothing before this time. 0 is not resting. */
   restUntilMs: number;
+  /** The last such failure. */
+  restBecause: string;
   /** Such failures since its last result. */
   rests: number;
 }

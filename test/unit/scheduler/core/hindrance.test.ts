@@ -53,6 +53,16 @@ describe("a job of which nothing can run", () => {
     );
   });
 
+  test("names the error after which a worker rests", () => {
+    const scheduler = new SchedulerUnderTest();
+    const job = scheduler.submit(1);
+    const worker = scheduler.worker("w");
+    const message = "Cannot read s3://lasers/a.hdf5: the store is away";
+    scheduler.failed(worker, scheduler.leases(worker)[0]!, { blameless: true, message });
+    const reason = `workers that can run it take no work now: "w" is resting after an error of its surroundings: ${message}`;
+    expect(reasons(scheduler, job)).toEqual([reason, reason]);
+  });
+
   test("says that a restarted scheduler waits for its workers", () => {
     const scheduler = new SchedulerUnderTest();
     const job = scheduler.submit(1);
