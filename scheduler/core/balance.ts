@@ -1,6 +1,6 @@
 /** An idle worker beside one that holds more than it can run: the busy one gives back the end of its line. */
 import { toWorker, type SchedulerState } from "./state.ts";
-import { fits, mayGet, mayHaveBegun, type WorkerRecord } from "./worker-record.ts";
+import { fits, mayGet, likelyBegun, type WorkerRecord } from "./worker-record.ts";
 
 export function balance(state: SchedulerState): void {
   if (!state.queue.isEmpty || state.nowMs < state.dispatchFromMs) return;
@@ -23,7 +23,7 @@ function idleSlots(worker: WorkerRecord): number {
 /** Half of what a worker has not begun, if one of the idle can run it. */
 function spare(worker: WorkerRecord, idle: readonly WorkerRecord[]): number {
   if (worker.retracting || worker.state !== "active" || worker.leases.size <= worker.slots) return 0;
-  const unbegun = worker.leases.size - Math.max(worker.slots, mayHaveBegun(worker).length);
+  const unbegun = worker.leases.size - Math.max(worker.slots, likelyBegun(worker).length);
   if (unbegun <= 0) return 0;
   const last = [...worker.leases.values()].at(-1)!;
   return idle.some((other) => fits(other, last.batch)) ? Math.ceil(unbegun / 2) : 0;

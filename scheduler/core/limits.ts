@@ -22,9 +22,14 @@ export const HELD_PER_SLOT_MAX = 2048;
 export const ASSIGN_TASKS_MAX = 1000;
 export const ASSIGN_BYTES_MAX = 256 * 1024;
 
-/** What a slot has begun at most: the worker's frame. Of what a dead worker held, only that is suspected. */
-export const BEGUN_US = 20_000;
-export const BEGUN_TASKS_MAX = 512;
+/** What a slot works on at a time: the worker's frame. Of a task that takes longer, or nobody knows how long, it is one. */
+export const FRAME_US = 20_000;
+export const FRAME_TASKS_MAX = 512;
+/**
+ * Frames that a slot may have begun and not told: the report of one may be on its way, or its part to the store, while it
+ * works on the next. Of what a dead worker held, only that is suspected.
+ */
+export const UNTOLD_FRAMES_MAX = 2;
 /** After an error of its surroundings a worker rests, twice as long after each that follows. */
 export const REST_MS = 500;
 export const REST_MS_MAX = 16_000;

@@ -6,7 +6,7 @@ import { isNeeded, release } from "./releasing.ts";
 import { takeBack } from "./reports.ts";
 import type { SchedulerState } from "./state.ts";
 import { passVerdicts } from "./suspects.ts";
-import { mayHaveBegun, type Lease, type WorkerRecord } from "./worker-record.ts";
+import { likelyBegun, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 export function onTick(state: SchedulerState): void {
   forgiveOwnSilence(state);
@@ -46,7 +46,7 @@ function checkWorker(state: SchedulerState, worker: WorkerRecord): void {
 
 /** Somebody else can have what a silent worker has not begun. */
 function takeBackUnbegun(state: SchedulerState, worker: WorkerRecord): void {
-  const begun = new Set(mayHaveBegun(worker));
+  const begun = new Set(likelyBegun(worker));
   for (const lease of worker.leases.values()) if (!begun.has(lease)) takeBack(state, worker, lease);
 }
 

@@ -9,7 +9,14 @@
  *
  * Lost workers have no record: all they held is queued again.
  */
-import { BEGUN_TASKS_MAX, BEGUN_US, CREDIT_US, HELD_PER_SLOT_MAX, HELD_PER_SLOT_MIN } from "./limits.ts";
+import {
+  CREDIT_US,
+  FRAME_TASKS_MAX,
+  FRAME_US,
+  HELD_PER_SLOT_MAX,
+  HELD_PER_SLOT_MIN,
+  UNTOLD_FRAMES_MAX,
+} from "./limits.ts";
 import { estimateOf, type Batch, type Job } from "./job.ts";
 
 export type WorkerState = "joining" | "active" | "suspect" | "leaving";
@@ -94,18 +101,27 @@ export function mayGet({ state, paused, restUntilMs }: WorkerRecord): boolean {
   return state === "active" && !paused && restUntilMs === 0;
 }
 
-/** Hand-outs that may have begun: each slot works in the order of hand-out, a frame at a time. */
-export function mayHaveBegun({ leases, slots }: WorkerRecord): Lease[] {
-  const begun: Lease[] = [];
-  let leftUs = slots * BEGUN_US;
+/** Hand-outs that may have begun, told or not. */
+export function mayHaveBegun(worker: WorkerRecord): Lease[] {
+  return firstOf(worker, UNTOLD_FRAMES_MAX);
+}
+
+/** Hand-outs that have begun when the worker's last report is all there was to tell. */
+export function likelyBegun(worker: WorkerRecord): Lease[] {
+  return firstOf(worker, 1);
+}
+
+/** Each slot works in the order of hand-out, a frame at a time. */
+function firstOf({ leases, slots }: WorkerRecord, frames: number): Lease[] {
+  const first: Lease[] = [];
+  let leftUs = slots * frames * FRAME_US;
   for (const lease of leases.values()) {
     if (leftUs <= 0) break;
-    begun.push(lease);
-    // Of what has no estimate yet a frame holds one.
-    const estimateUs = lease.estimateUs === 0 ? BEGUN_US : lease.estimateUs;
-    leftUs -= Math.min(Math.max(estimateUs, BEGUN_US / BEGUN_TASKS_MAX), BEGUN_US);
+    first.push(lease);
+    const estimateUs = lease.estimateUs === 0 ? FRAME_US : lease.estimateUs;
+    leftUs -= Math.min(Math.max(estimateUs, FRAME_US / FRAME_TASKS_MAX), FRAME_US);
   }
-  return begun;
+  return first;
 }
 
 /** Whether the worker can run tasks of a batch at all, now or when it has less to do. */

@@ -1,7 +1,7 @@
 /** Limits and times of the worker's core. Times are milliseconds of the shell's monotonic clock. */
 
 /**
- * Estimated work of one frame, as the scheduler's BEGUN_US: hand-over to a thread costs some 100 us, and a millisecond or more
+ * Estimated work of one frame, as the scheduler's FRAME_US: hand-over to a thread costs some 100 us, and a millisecond or more
  * on a busy machine, whose threads have to give way first. So a slot with less work than this gets its next frame early.
  */
 export const FRAME_TARGET_US = 20_000;

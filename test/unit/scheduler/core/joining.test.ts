@@ -189,13 +189,17 @@ describe("a closed connection", () => {
     expect(scheduler.leases(other).length).toBeGreaterThan(0);
   });
 
-  test("suspects only what may have begun", () => {
+  test("suspects only what may have begun and not been told: two frames of a slot", () => {
     const scheduler = new SchedulerUnderTest();
-    const job = scheduler.submit(4);
-    const worker = scheduler.worker("w", { slots: 2 });
-    expect(scheduler.heldTasks(worker)).toEqual([0, 1, 2, 3]);
+    const job = scheduler.open();
+    scheduler.append(job, 1);
+    const worker = scheduler.worker("w", { slots: 1 });
+    scheduler.done(worker, scheduler.leases(worker), undefined, 10_000);
+    scheduler.append(job, 9);
+    expect(scheduler.heldTasks(worker)).toEqual([1, 2, 3, 4, 5]);
     scheduler.close(worker);
     const { table } = scheduler.core.state.jobs.get(job)!;
-    expect([0, 1, 2, 3].map((task) => table.deaths(task))).toEqual([1, 1, 0, 0]);
+    // Two frames of 20 ms.
+    expect([1, 2, 3, 4, 5].map((task) => table.deaths(task))).toEqual([1, 1, 1, 1, 0]);
   });
 });
