@@ -8,10 +8,11 @@ export function parametersOf(frame: Pick<DeliveredFrame, "parameters" | "inputs"
   return bytes.byteLength === 0 ? undefined : decodeValue(bytes, inputsOf(frame, place));
 }
 
-function inputsOf({ inputs }: Pick<DeliveredFrame, "inputs">, place: number): unknown[] {
-  if (inputs === undefined) return [];
-  const { values, counts } = inputs;
-  let first = 0;
-  for (let before = 0; before < place; before++) first += counts[before]!;
-  return Array.from({ length: counts[place]! }, (_, input) => decodeValue(pieceOf(values, first + input)));
+const NO_INPUTS: readonly unknown[] = [];
+
+function inputsOf({ inputs }: Pick<DeliveredFrame, "inputs">, place: number): readonly unknown[] {
+  if (inputs === undefined) return NO_INPUTS;
+  const { values, ends } = inputs;
+  const first = place === 0 ? 0 : ends[place - 1]!;
+  return Array.from({ length: ends[place]! - first }, (_, input) => decodeValue(pieceOf(values, first + input)));
 }

@@ -54,10 +54,7 @@ export class FrameRun {
 
   /** Tells what has ended since the last look. */
   look(): void {
-    while (this.board.ended > this.#read) this.#tellNews();
-  }
-
-  #tellNews(): void {
+    if (this.board.ended === this.#read) return;
     const [done, failed, storing]: [TaskDone[], TaskFailed[], HandOutId[]] = [[], [], []];
     const ends = this.board.read(this.#read);
     this.#read += ends.length;
@@ -106,12 +103,15 @@ export class FrameRun {
     return { job: this.frame.job, task, epoch, attempt };
   }
 
+  // Written out: these are made for each task.
   #done({ place, tookUs }: BoardEnd, result: Uint8Array): TaskDone {
-    return { ...this.#id(place), tookUs, result };
+    const { task, epoch, attempt } = this.frame.tasks[place]!;
+    return { job: this.frame.job, task, epoch, attempt, tookUs, result };
   }
 
   #failed(place: number, { code, message, stack, blameless, endsJob }: Failure): TaskFailed {
-    return { ...this.#id(place), code, message, stack, blameless, endsJob };
+    const { task, epoch, attempt } = this.frame.tasks[place]!;
+    return { job: this.frame.job, task, epoch, attempt, code, message, stack, blameless, endsJob };
   }
 }
 

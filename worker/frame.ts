@@ -31,8 +31,8 @@ export interface DeliveredFrame {
   readonly common: { readonly number: number; readonly bytes: SharedArrayBuffer };
   readonly tasks: Uint32Array;
   readonly parameters: Pieces;
-  /** Results that the tasks need, and how many each does; absent where none does. */
-  readonly inputs?: { readonly values: Pieces; readonly counts: Uint32Array };
+  /** Results that the tasks need, and where those of each end among them; absent where none needs any. */
+  readonly inputs?: { readonly values: Pieces; readonly ends: Uint32Array };
   readonly board: SharedArrayBuffer;
 }
 

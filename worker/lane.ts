@@ -177,8 +177,9 @@ export class Lane {
     while (!run.hasHeard(place)) {
       const received: { message: ToPool } | undefined = receiveMessageOnPort(this.#port!);
       if (received === undefined) throw new Error(`the end of task ${place} of a frame is told, but did not come`);
-      // What is new on the board is seen afterwards.
-      if (received.message.type !== "look") this.#onMessage(received.message);
+      // What is new on the board is seen afterwards: to run after a thread that is quicker would be a report for each task.
+      if (received.message.type === "look") setImmediate(() => this.#look());
+      else this.#onMessage(received.message);
     }
   }
 

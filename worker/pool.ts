@@ -132,6 +132,7 @@ class Pool {
   }
 
   #pack({ kind, common, tasks }: Frame): TasksToName {
+    let inputCount = 0;
     const hasInputs = tasks.some(({ inputs }) => inputs.length > 0);
     return {
       kind,
@@ -141,7 +142,7 @@ class Pool {
       ...(hasInputs && {
         inputs: {
           values: joinPieces(tasks.flatMap(({ inputs }) => inputs)),
-          counts: Uint32Array.from(tasks, ({ inputs }) => inputs.length),
+          ends: Uint32Array.from(tasks, ({ inputs }) => (inputCount += inputs.length)),
         },
       }),
     };

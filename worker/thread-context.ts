@@ -20,38 +20,64 @@ let privateMemory = new Uint8Array(0);
 /** Of this thread, so far. */
 let taskCount = 0;
 
-/** One task while it runs. */
-export class TaskInThread {
-  readonly context: TaskContext;
-  /** What it handed over, to be stored when it ends well. */
-  readonly parts: Pick<PartToStore, "name" | "bytes">[] = [];
+type Part = Pick<PartToStore, "name" | "bytes">;
+
+const NO_PARTS: readonly Part[] = [];
+
+/** One task while it runs: its context, whose functions may be taken from it. Made for each task, so it holds little. */
+export class TaskInThread implements TaskContext {
+  readonly common: unknown;
+  readonly index: number;
+  readonly #number = taskCount++;
+  readonly #job: ThreadJob;
+  readonly #port: ThreadPort;
+  #parts: Part[] | undefined;
   #isOver = false;
 
-  constructor(index: number, { common, store }: ThreadJob, port: ThreadPort) {
-    const task = taskCount++;
-    this.context = {
-      common,
-      index,
-      input: async (file, { shared }) => {
-        this.#refuseLate("read an input");
-        const content = await inputOf({ ...file, once: !shared, task }, port);
-        if (isS3Url(file.path)) noteAnswer(file.path);
-        return content;
-      },
-      findPart: async (name) => {
-        assertPartName(name);
-        return await store?.get(name);
-      },
-      storePart: (name, bytes) => {
-        this.#refuseLate("store a part");
-        assertPartName(name);
-        if (store === undefined)
-          throw new PeError("PE_PARAMETER", `Cannot store part "${name}": the job was opened without a store of parts`);
-        if (this.parts.length === PARTS_MAX)
-          throw new PeError("PE_LIMIT", `Cannot store part "${name}": a task may have ${PARTS_MAX} parts`);
-        this.parts.push({ name, bytes });
-      },
+  constructor(index: number, job: ThreadJob, port: ThreadPort) {
+    this.common = job.common;
+    this.index = index;
+    this.#job = job;
+    this.#port = port;
+  }
+
+  get input(): TaskContext["input"] {
+    return async (file, { shared }) => {
+      this.#refuseLate("read an input");
+      const content = await inputOf({ ...file, once: !shared, task: this.#number }, this.#port);
+      if (isS3Url(file.path)) noteAnswer(file.path);
+      return content;
     };
+  }
+
+  get findPart(): TaskContext["findPart"] {
+    return async (name) => {
+      assertPartName(name);
+      return await this.#job.store?.get(name);
+    };
+  }
+
+  get storePart(): TaskContext["storePart"] {
+    return (name, bytes) => {
+      this.#refuseLate("store a part");
+      assertPartName(name);
+      if (this.#job.store === undefined)
+        throw new PeError("PE_PARAMETER", `Cannot store part "${name}": the job was opened without a store of parts`);
+      this.#parts ??= [];
+      if (this.#parts.length === PARTS_MAX)
+        throw new PeError("PE_LIMIT", `Cannot store part "${name}": a task may have ${PARTS_MAX} parts`);
+      this.#parts.push({ name, bytes });
+    };
+  }
+
+  /** What it handed over, to be stored when it ends well. */
+  get parts(): readonly Part[] {
+    return this.#parts ?? NO_PARTS;
+  }
+
+  /** Where its parts go. */
+  get partsUrl(): string | null {
+    return this.#job.partsUrl;
   }
 
   /** What still runs of it, awaited by nobody, may not touch the next task's. */

@@ -7,7 +7,7 @@ import { parse } from "../tasks/parse.ts";
 import type { KindVersion } from "../tasks/registry.ts";
 import { Board } from "./board.ts";
 import { failureOf } from "./failure.ts";
-import type { DeliveredFrame, LongEnd, PartToStore, ThreadData } from "./frame.ts";
+import type { DeliveredFrame, Failure, PartToStore, ThreadData } from "./frame.ts";
 import { parametersOf } from "./frame-parameters.ts";
 import { TaskInThread } from "./thread-context.ts";
 import { ThreadJobs, type ThreadJob } from "./thread-job.ts";
@@ -45,13 +45,16 @@ export async function runFrames(messages: MessagePort): Promise<void> {
 async function runFrame(frame: DeliveredFrame, port: ThreadPort): Promise<void> {
   const { tasks } = frame;
   const board = new Board(frame.board);
+  const job = await jobOf(frame);
   let startMs = performance.now();
   let lookedMs = startMs;
   for (let place = 0; place < tasks.length; place++) {
     board.begin();
-    const end = await runTask(frame, place, port);
+    let ending = "failure" in job ? job : runTask(frame, place, job, port);
+    // A task that computes at once is not made to wait for a promise.
+    if (ending instanceof Promise) ending = await ending;
     const endMs = performance.now();
-    tell(board, port, end, (endMs - startMs) * 1000);
+    tell(frame, place, ending, port, board, (endMs - startMs) * 1000);
     if (endMs - lookedMs > LOOK_EVERY_MS && place < tasks.length - 1) {
       lookedMs = endMs;
       port.say({ type: "look" });
@@ -60,46 +63,75 @@ async function runFrame(frame: DeliveredFrame, port: ThreadPort): Promise<void> 
   }
 }
 
-function tell(board: Board, port: ThreadPort, end: LongEnd, tookUs: number): void {
-  const { parts } = end;
-  const result = "result" in end.end && parts.length === 0 && board.takes(end.end.result) ? end.end.result : undefined;
-  if (result === undefined)
-    port.say(
-      "result" in end.end ? { ...end, end: { result: end.end.result.slice() } } : end,
-      parts.flatMap(({ bytes }) => transferable(bytes)),
-    );
-  board.end(tookUs, result);
+/** How a task ended: what it returned and handed over, or why it failed. */
+type Ending = { readonly result: Uint8Array; readonly task: TaskInThread } | { readonly failure: Failure };
+
+/** A job that cannot begin fails all its tasks. */
+async function jobOf(frame: DeliveredFrame): Promise<ThreadJob | { readonly failure: Failure }> {
+  try {
+    return await jobs.get(frame);
+  } catch (error) {
+    return { failure: { ...failureOf(error, `Cannot begin job "${frame.id}"`), endsJob: true } };
+  }
 }
 
-async function runTask(frame: DeliveredFrame, place: number, port: ThreadPort): Promise<LongEnd> {
-  const index = frame.tasks[place]!;
-  const ended = { type: "ended", frame: frame.number, place } as const;
-  let job: ThreadJob;
-  try {
-    job = await jobs.get(frame);
-  } catch (error) {
-    const failure = failureOf(error, `Cannot begin job "${frame.id}"`);
-    return { ...ended, partsUrl: null, parts: [], end: { failure: { ...failure, endsJob: true } } };
-  }
-  const { kind, partsUrl } = job;
-  const task = new TaskInThread(index, job, port);
+function runTask(frame: DeliveredFrame, place: number, job: ThreadJob, port: ThreadPort): Ending | Promise<Ending> {
+  const { kind } = job;
+  const task = new TaskInThread(frame.tasks[place]!, job, port);
   try {
     const parameters = parametersOf(frame, place);
     const checked =
       kind.schema === undefined ? parameters : parse(kind.schema, parameters, `parameters of a ${kind.name} task`);
-    const value = await kind.run(checked, task.context);
-    return {
-      ...ended,
-      partsUrl,
-      parts: task.parts.map(digested),
-      end: { result: encoded(kind.name, value) },
-    };
-  } catch (error) {
-    const failure = failureOf(error, `Task ${index} of kind ${kind.name} failed`);
-    return { ...ended, partsUrl, parts: [], end: { failure } };
-  } finally {
+    const value = kind.run(checked, task);
+    if (isPromise(value)) return endLater(kind.name, task, value);
     task.over();
+    return { result: encoded(kind.name, value), task };
+  } catch (error) {
+    return failed(kind.name, task, error);
   }
+}
+
+async function endLater(kind: string, task: TaskInThread, value: PromiseLike<unknown>): Promise<Ending> {
+  try {
+    const result = encoded(kind, await value);
+    task.over();
+    return { result, task };
+  } catch (error) {
+    return failed(kind, task, error);
+  }
+}
+
+function failed(kind: string, task: TaskInThread, error: unknown): Ending {
+  task.over();
+  return { failure: failureOf(error, `Task ${task.index} of kind ${kind} failed`) };
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** On the board where that holds it, else over the port, ahead of a word on the board. */
+function tell(
+  { number }: DeliveredFrame,
+  place: number,
+  ending: Ending,
+  port: ThreadPort,
+  board: Board,
+  tookUs: number,
+): void {
+  if ("result" in ending && ending.task.parts.length === 0 && board.takes(ending.result))
+    return board.end(tookUs, ending.result);
+  const head = { type: "ended", frame: number, place } as const;
+  if ("failure" in ending) port.say({ ...head, partsUrl: null, parts: [], end: ending });
+  else {
+    const { result, task } = ending;
+    const parts = task.parts.map(digested);
+    port.say(
+      { ...head, partsUrl: task.partsUrl, parts, end: { result: result.slice() } },
+      parts.flatMap(({ bytes }) => transferable(bytes)),
+    );
+  }
+  board.end(tookUs, undefined);
 }
 
 /** A view of memory that other results share. */
