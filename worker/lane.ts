@@ -14,7 +14,7 @@ import type { DeliveredFrame, Frame, ToPool, ToThread } from "./frame.ts";
 
 /** A thread that never had the port cannot end it. */
 const LAST_WORDS_MS = 1000;
-/** A quick task's end that no message told is seen after so long, when the thread is busy with a longer one. */
+/** The ends of a frame's tasks are seen together, after so long at most; that of its last is told. */
 const LOOK_EVERY_MS = 20;
 /** A thread that dies before it begins a task is nobody's fault, once. */
 const STARTS_MAX = 2;

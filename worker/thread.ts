@@ -15,12 +15,6 @@ import { ThreadPort } from "./thread-port.ts";
 
 /** A larger result has to be a part. */
 const RESULT_BYTES_MAX = 64 * 1024;
-/**
- * Whoever looks at the board is told of news at most so often, and when a frame has ended. Each report costs all processes
- * a wake-up, so tasks of a millisecond share one.
- */
-const LOOK_EVERY_MS = 5;
-
 const jobs = new ThreadJobs(workerData as ThreadData);
 
 /** What this thread can run. @throws {PeError} `PE_KIND` as piscina's run rejects. */
@@ -38,6 +32,7 @@ export async function runFrames(messages: MessagePort): Promise<void> {
     const frame = port.takeFrame() ?? (await port.nextFrame());
     if (frame === undefined) return port.close();
     await runFrame(frame, port);
+    // Of tasks before the last the board tells whoever looks: to be told of each would cost all processes a wake-up.
     port.say({ type: "look" });
   }
 }
@@ -47,7 +42,6 @@ async function runFrame(frame: DeliveredFrame, port: ThreadPort): Promise<void> 
   const board = new Board(frame.board);
   const job = await jobOf(frame);
   let startMs = performance.now();
-  let lookedMs = startMs;
   for (let place = 0; place < tasks.length; place++) {
     board.begin();
     let ending = "failure" in job ? job : runTask(frame, place, job, port);
@@ -55,10 +49,6 @@ async function runFrame(frame: DeliveredFrame, port: ThreadPort): Promise<void> 
     if (ending instanceof Promise) ending = await ending;
     const endMs = performance.now();
     tell(frame, place, ending, port, board, (endMs - startMs) * 1000);
-    if (endMs - lookedMs > LOOK_EVERY_MS && place < tasks.length - 1) {
-      lookedMs = endMs;
-      port.say({ type: "look" });
-    }
     startMs = endMs;
   }
 }

@@ -1,6 +1,6 @@
 /** Which slot runs what: frames of tasks from the line, and what becomes of them. */
 import type { HandOutId, WorkerEvent } from "./events.ts";
-import { DROP_GRACE_MS, FRAME_TARGET_US, FRAME_TASKS_MAX } from "./limits.ts";
+import { AHEAD_US, DROP_GRACE_MS, FRAME_TARGET_US, FRAME_TASKS_MAX } from "./limits.ts";
 import { reportDone, reportFailed } from "./reports.ts";
 import { handKey, type HandOut, type Slot, type WorkerState } from "./state.ts";
 
@@ -26,13 +26,13 @@ function giveFrames(state: WorkerState, slots: readonly Slot[]): void {
   }
 }
 
-/** Whether a slot has less than a frame's work, as far as one can tell. */
+/** Whether a slot's work may end before the next report, as far as one can tell. */
 function endsSoon({ tookUs }: WorkerState, { frame }: Slot): boolean {
-  if (frame.length >= FRAME_TASKS_MAX / 2) return false;
+  if (frame.length > FRAME_TASKS_MAX) return false;
   let leftUs = 0;
   for (const { job } of frame) {
     leftUs += tookUs.get(job.job) ?? Infinity;
-    if (leftUs >= FRAME_TARGET_US) return false;
+    if (leftUs >= AHEAD_US) return false;
   }
   return true;
 }
