@@ -6,8 +6,8 @@ import { decodeValue, encodeValue } from "../protocol/values.ts";
 import { encodeJobCommon } from "../tasks/job-common.ts";
 import type { PeJob } from "../tasks/pe/plan.ts";
 import type { PeSummary } from "../tasks/pe/run.ts";
-import type { Frame } from "../worker/frame.ts";
-import { createWorkerPool, type WorkerPool } from "../worker/pool.ts";
+import type { Frame } from "../worker/threads/frame.ts";
+import { createWorkerPool, type WorkerPool } from "../worker/threads/pool.ts";
 import { runFrames } from "./pool-frames.ts";
 
 /** Work that a frame should hold: hand-over costs some 50 us. */

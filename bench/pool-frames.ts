@@ -1,8 +1,8 @@
 /** Frames through the pool of threads alone: no scheduler, no connection, no journal. */
 import { asPeError, PeError } from "../common/errors.ts";
 import type { TaskDone } from "../worker/core/events.ts";
-import type { Frame } from "../worker/frame.ts";
-import type { WorkerPool } from "../worker/pool.ts";
+import type { Frame } from "../worker/threads/frame.ts";
+import type { WorkerPool } from "../worker/threads/pool.ts";
 
 /** What runs and what comes next, as a worker has it. */
 const FRAMES_AHEAD = 2;

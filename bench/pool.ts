@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { encodeValue } from "../protocol/values.ts";
 import { encodeJobCommon } from "../tasks/job-common.ts";
-import type { Frame } from "../worker/frame.ts";
-import { createWorkerPool, type WorkerPool } from "../worker/pool.ts";
+import type { Frame } from "../worker/threads/frame.ts";
+import { createWorkerPool, type WorkerPool } from "../worker/threads/pool.ts";
 import { runFrames } from "./pool-frames.ts";
 
 const FRAME_TASKS = [1, 10, 100, 256];

@@ -2,7 +2,7 @@
 import { PeError, type ErrorCode } from "../common/errors.ts";
 import { fitting } from "../protocol/fitting.ts";
 import { CODE_LENGTH_MAX, MESSAGE_LENGTH_MAX } from "../protocol/worker-link.ts";
-import type { Failure } from "./frame.ts";
+import type { Failure } from "./threads/frame.ts";
 import { OUTAGE_MS, outages } from "./outage.ts";
 
 /** Concern the whole job: no other task, and no other attempt, would fare better. */

@@ -11,12 +11,12 @@ import type { LastDeath } from "../protocol/worker-link.ts";
 import { Reconnecting, type SchedulerConnection } from "./connecting.ts";
 import { createWorkerCore, type WorkerCore } from "./core/core.ts";
 import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
-import { inputBounds } from "./inputs.ts";
-import { LineInputs } from "./line-inputs.ts";
+import { inputBounds } from "./inputs/pool-inputs.ts";
+import { LineInputs } from "./inputs/line-inputs.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { KindVersion } from "../tasks/registry.ts";
-import type { Lane } from "./lane.ts";
-import { createWorkerPool, type WorkerPool } from "./pool.ts";
+import type { Lane } from "./threads/lane.ts";
+import { createWorkerPool, type WorkerPool } from "./threads/pool.ts";
 
 /** Half of the scheduler's heartbeat: a time limit is noticed within it. */
 const TICK_MS = 250;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { Random } from "../../common/random.ts";
 import { decodeValue } from "../../protocol/values.ts";
-import type { Lane } from "../../worker/lane.ts";
+import type { Lane } from "../../worker/threads/lane.ts";
 import { until } from "../support/journal.ts";
 import { frameOf, openPool } from "../support/pool.ts";
 

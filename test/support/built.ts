@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "./client.ts";
 
-/** `path` within the tree, `worker/pool.ts`. */
+/** `path` within the tree, `worker/threads/pool.ts`. */
 export async function built<Module>(path: string): Promise<Module> {
   return (await import(pathToFileURL(join(ROOT, "dist", path.replace(/\.ts$/, ".js"))).href)) as Module;
 }

@@ -1,9 +1,9 @@
 /** Frames of tasks of the test kinds, and how they ended. */
 import { afterEach } from "vitest";
-import type * as PoolModule from "../../worker/pool.ts";
-import type { Ended } from "../../worker/frame-run.ts";
-import type { Frame } from "../../worker/frame.ts";
-import type { PoolOptions, WorkerPool } from "../../worker/pool.ts";
+import type * as PoolModule from "../../worker/threads/pool.ts";
+import type { Ended } from "../../worker/threads/frame-run.ts";
+import type { Frame } from "../../worker/threads/frame.ts";
+import type { PoolOptions, WorkerPool } from "../../worker/threads/pool.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import { encodeJobCommon } from "../../tasks/job-common.ts";
 import { built, TEST_KINDS } from "./built.ts";
@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 export async function openPool(options: Partial<PoolOptions> = {}): Promise<WorkerPool> {
-  const { createWorkerPool } = await built<typeof PoolModule>("worker/pool.ts");
+  const { createWorkerPool } = await built<typeof PoolModule>("worker/threads/pool.ts");
   const pool = createWorkerPool({ threads: 1, kinds: [TEST_KINDS], ...options });
   open.push(pool);
   return pool;

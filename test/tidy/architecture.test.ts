@@ -28,7 +28,7 @@ const FREE = new Set(["bench", "test"]);
 
 /** Package -> the one file that imports it. */
 const ONE_PLACE: Readonly<Record<string, string>> = {
-  piscina: "worker/pool.ts",
+  piscina: "worker/threads/pool.ts",
   msgpackr: "protocol/packing.ts",
   "msgpackr/pack": "protocol/packing.ts",
   ws: "protocol/socket.ts",

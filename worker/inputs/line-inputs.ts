@@ -1,7 +1,7 @@
 /** Looks which tasks wait for a thread, and has their inputs read meanwhile. */
-import type { Frame } from "./frame.ts";
-import { handKey, type HandOut, type WorkerState } from "./core/state.ts";
-import type { WorkerPool } from "./pool.ts";
+import type { Frame } from "../threads/frame.ts";
+import { handKey, type HandOut, type WorkerState } from "../core/state.ts";
+import type { WorkerPool } from "../threads/pool.ts";
 
 /** Tasks of one job that came together. */
 interface Batch {

@@ -1,9 +1,9 @@
 /** What a pool and its reader thread say to each other: the reader names the inputs of tasks that come, and reads them. */
-import type { ErrorRecord } from "../common/errors.ts";
-import type { InputFile } from "../data/inputs.ts";
-import type { KindInput } from "../tasks/kind.ts";
+import type { ErrorRecord } from "../../common/errors.ts";
+import type { InputFile } from "../../data/inputs.ts";
+import type { KindInput } from "../../tasks/kind.ts";
 import type { Reading } from "./content-wanted.ts";
-import type { DeliveredFrame, LoadedContent } from "./frame.ts";
+import type { DeliveredFrame, LoadedContent } from "../threads/frame.ts";
 
 /** Tasks of one job, and what their inputs follow from. */
 export type TasksToName = Pick<DeliveredFrame, "kind" | "version" | "common" | "parameters" | "inputs">;

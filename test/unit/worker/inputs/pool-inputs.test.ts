@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inputBounds } from "../../../worker/inputs.ts";
+import { inputBounds } from "../../../../worker/inputs/pool-inputs.ts";
 
 const MIB = 2 ** 20;
 

@@ -1,9 +1,9 @@
 /** The reader thread is a stand-in that answers when it is told to: nothing here depends on time. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { ContentExchange, type ThreadLink } from "../../../worker/content-exchange.ts";
-import type { ContentAnswer, LoadedContent } from "../../../worker/frame.ts";
-import { ReadAhead, type ReaderListener } from "../../../worker/read-ahead.ts";
-import type { TasksToName, ToReader } from "../../../worker/reader-messages.ts";
+import { ContentExchange, type ThreadLink } from "../../../../worker/inputs/content-exchange.ts";
+import type { ContentAnswer, LoadedContent } from "../../../../worker/threads/frame.ts";
+import { ReadAhead, type ReaderListener } from "../../../../worker/inputs/read-ahead.ts";
+import type { TasksToName, ToReader } from "../../../../worker/inputs/reader-messages.ts";
 
 const KEY = { bytes: 10, modifiedMs: 1 };
 const object = (name: string, bytes = KEY.bytes) => ({ ...KEY, name, path: `s3://bucket/in/${name}`, bytes });

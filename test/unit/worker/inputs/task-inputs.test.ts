@@ -1,14 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { encodeValue } from "../../../protocol/values.ts";
-import { encodeJobCommon } from "../../../tasks/job-common.ts";
-import { PE_VERSION } from "../../../tasks/pe/version.ts";
-import { createKinds } from "../../../tasks/registry.ts";
-import { joinPieces } from "../../../worker/frame.ts";
-import type { TasksToName } from "../../../worker/reader-messages.ts";
-import { TaskInputs } from "../../../worker/task-inputs.ts";
-import { testFolder } from "../../support/folders.ts";
+import { encodeValue } from "../../../../protocol/values.ts";
+import { encodeJobCommon } from "../../../../tasks/job-common.ts";
+import { PE_VERSION } from "../../../../tasks/pe/version.ts";
+import { createKinds } from "../../../../tasks/registry.ts";
+import { joinPieces } from "../../../../worker/threads/frame.ts";
+import type { TasksToName } from "../../../../worker/inputs/reader-messages.ts";
+import { TaskInputs } from "../../../../worker/inputs/task-inputs.ts";
+import { testFolder } from "../../../support/folders.ts";
 
 function tasksOf(
   kind: string,

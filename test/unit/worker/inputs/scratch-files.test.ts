@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
-import { ContentExchange, type ThreadLink } from "../../../worker/content-exchange.ts";
-import type { ContentAnswer } from "../../../worker/frame.ts";
-import { ScratchFiles } from "../../../worker/scratch-files.ts";
-import { testFolder } from "../../support/folders.ts";
+import { ContentExchange, type ThreadLink } from "../../../../worker/inputs/content-exchange.ts";
+import type { ContentAnswer } from "../../../../worker/threads/frame.ts";
+import { ScratchFiles } from "../../../../worker/inputs/scratch-files.ts";
+import { testFolder } from "../../../support/folders.ts";
 
 const object = (name: string, bytes = 100) => ({ name, path: `s3://bucket/in/${name}`, bytes, modifiedMs: 1 });
 

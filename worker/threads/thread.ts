@@ -1,12 +1,12 @@
 /** Entry of a pool thread: runs the tasks of its frames one after the other and tells how each ended. */
 import { hash } from "node:crypto";
 import { workerData, type MessagePort } from "node:worker_threads";
-import { PeError } from "../common/errors.ts";
-import { packValue } from "../protocol/values.ts";
-import { parse } from "../tasks/parse.ts";
-import type { KindVersion } from "../tasks/registry.ts";
+import { PeError } from "../../common/errors.ts";
+import { packValue } from "../../protocol/values.ts";
+import { parse } from "../../tasks/parse.ts";
+import type { KindVersion } from "../../tasks/registry.ts";
 import { Board } from "./board.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf } from "../failure.ts";
 import type { DeliveredFrame, Failure, PartToStore, ThreadData } from "./frame.ts";
 import { parametersOf } from "./frame-parameters.ts";
 import { TaskInThread } from "./thread-context.ts";

@@ -1,5 +1,5 @@
 /** The parameters of a frame's tasks, decoded. */
-import { decodeValue } from "../protocol/values.ts";
+import { decodeValue } from "../../protocol/values.ts";
 import { pieceOf, type DeliveredFrame } from "./frame.ts";
 
 /** Of the task at `place`; results that it needs are in their places. A task of a range has none but its index: undefined. */

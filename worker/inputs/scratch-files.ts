@@ -5,9 +5,9 @@
 import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { InputFile } from "../data/inputs.ts";
-import { isS3Url } from "../data/objects/address.ts";
-import { makeScratchFolder } from "../data/scratch-folder.ts";
+import type { InputFile } from "../../data/inputs.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { makeScratchFolder } from "../../data/scratch-folder.ts";
 import { CONTENT_BYTES_MAX } from "./content-reader.ts";
 import type { ContentFiles } from "./content-wanted.ts";
 

@@ -1,8 +1,8 @@
 /** A frame while a thread has it: reads how its tasks end, stores their parts, and tells each once. */
-import type { PartStore } from "../data/part-store.ts";
+import type { PartStore } from "../../data/part-store.ts";
 import type { Board, BoardEnd } from "./board.ts";
-import type { HandOutId, TaskDone, TaskFailed } from "./core/events.ts";
-import { storeFailureOf } from "./failure.ts";
+import type { HandOutId, TaskDone, TaskFailed } from "../core/events.ts";
+import { storeFailureOf } from "../failure.ts";
 import type { Failure, Frame, LongEnd, PartToStore } from "./frame.ts";
 
 /** Tasks that ended. */

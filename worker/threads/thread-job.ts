@@ -1,10 +1,10 @@
 /** What a thread keeps of a job from one frame to the next: the kind, set up, and what the tasks share, decoded. */
-import { PeError } from "../common/errors.ts";
-import { openPartStore, type PartStore } from "../data/part-store.ts";
-import { decodeJobCommon } from "../tasks/job-common.ts";
-import type { Kind } from "../tasks/kind.ts";
-import { parse } from "../tasks/parse.ts";
-import { createKinds, type Kinds } from "../tasks/registry.ts";
+import { PeError } from "../../common/errors.ts";
+import { openPartStore, type PartStore } from "../../data/part-store.ts";
+import { decodeJobCommon } from "../../tasks/job-common.ts";
+import type { Kind } from "../../tasks/kind.ts";
+import { parse } from "../../tasks/parse.ts";
+import { createKinds, type Kinds } from "../../tasks/registry.ts";
 import type { DeliveredFrame, ThreadData } from "./frame.ts";
 
 export interface ThreadJob {

@@ -1,6 +1,6 @@
 /** A thread's end of the port of its lane: frames that follow, and answers to what its tasks ask for. */
 import { receiveMessageOnPort, type MessagePort, type Transferable } from "node:worker_threads";
-import type { WantedFile } from "./content-wanted.ts";
+import type { WantedFile } from "../inputs/content-wanted.ts";
 import type { ContentAnswer, DeliveredFrame, ToPool, ToThread } from "./frame.ts";
 
 export class ThreadPort {

@@ -1,9 +1,9 @@
 /** Which inputs tasks will ask for, as their kind names them. */
-import { decodeJobCommon } from "../tasks/job-common.ts";
-import type { Kind, KindInput } from "../tasks/kind.ts";
-import { parse } from "../tasks/parse.ts";
-import { createKinds, type Kinds } from "../tasks/registry.ts";
-import { parametersOf } from "./frame-parameters.ts";
+import { decodeJobCommon } from "../../tasks/job-common.ts";
+import type { Kind, KindInput } from "../../tasks/kind.ts";
+import { parse } from "../../tasks/parse.ts";
+import { createKinds, type Kinds } from "../../tasks/registry.ts";
+import { parametersOf } from "../threads/frame-parameters.ts";
 import type { TasksToName } from "./reader-messages.ts";
 
 /** Jobs whose common part is kept decoded. */

@@ -1,5 +1,5 @@
 /** The inputs of a pool's tasks: what its threads share of them, read ahead where the kind says what comes, large ones on disk. */
-import type { KnownKind } from "../tasks/registry.ts";
+import type { KnownKind } from "../../tasks/registry.ts";
 import { CONTENT_BYTES_MAX } from "./content-reader.ts";
 import { ContentExchange } from "./content-exchange.ts";
 import { ReadAhead, type StartReader } from "./read-ahead.ts";

@@ -3,11 +3,11 @@
  * everything else over the port. A frame, not a task, is the unit of hand-over because a piscina run costs tens of
  * microseconds, and a message some ten.
  */
-import type { ErrorRecord } from "../common/errors.ts";
-import type { InputFile } from "../data/inputs.ts";
-import type { PartAccess } from "../data/part-store.ts";
-import type { WantedFile } from "./content-wanted.ts";
-import type { FrameTask } from "./core/events.ts";
+import type { ErrorRecord } from "../../common/errors.ts";
+import type { InputFile } from "../../data/inputs.ts";
+import type { PartAccess } from "../../data/part-store.ts";
+import type { WantedFile } from "../inputs/content-wanted.ts";
+import type { FrameTask } from "../core/events.ts";
 
 /** A frame as it is given to the pool: tasks of one job, in the order in which they run. */
 export interface Frame {

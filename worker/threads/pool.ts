@@ -1,15 +1,15 @@
 /** The pool of threads that compute; the one file with piscina. The main thread only hands over, listens and stores. */
 import { Piscina } from "piscina";
-import { assert } from "../common/assert.ts";
-import { PeError } from "../common/errors.ts";
-import type { PartAccess, PartStore } from "../data/part-store.ts";
-import { openPartStore } from "../data/part-store.ts";
-import type { KindVersion, KnownKind } from "../tasks/registry.ts";
+import { assert } from "../../common/assert.ts";
+import { PeError } from "../../common/errors.ts";
+import type { PartAccess, PartStore } from "../../data/part-store.ts";
+import { openPartStore } from "../../data/part-store.ts";
+import type { KindVersion, KnownKind } from "../../tasks/registry.ts";
 import { BOARD_TASKS_MAX } from "./board.ts";
 import type { FrameRun } from "./frame-run.ts";
 import { joinPieces, type DeliveredFrame, type Frame, type ThreadData } from "./frame.ts";
-import { PoolInputs, type InputOptions } from "./inputs.ts";
-import type { TasksToName } from "./reader-messages.ts";
+import { PoolInputs, type InputOptions } from "../inputs/pool-inputs.ts";
+import type { TasksToName } from "../inputs/reader-messages.ts";
 import { Lane, type LaneListener, type LaneSurroundings } from "./lane.ts";
 
 export interface PoolOptions extends InputOptions {

@@ -7,12 +7,12 @@
  * lives on in the threads that still use it; a file stays while a task uses it. What only one task needs (`once`) goes
  * with its answer, and its memory is used again after that task.
  */
-import { asPeError, type ErrorRecord } from "../common/errors.ts";
-import type { InputFile } from "../data/inputs.ts";
-import { isS3Url } from "../data/objects/address.ts";
+import { asPeError, type ErrorRecord } from "../../common/errors.ts";
+import type { InputFile } from "../../data/inputs.ts";
+import { isS3Url } from "../../data/objects/address.ts";
 import { ContentLoans } from "./content-loans.ts";
 import { contentKey, type ContentFiles, type ContentReader, type WantedFile } from "./content-wanted.ts";
-import type { ContentAnswer, LoadedContent } from "./frame.ts";
+import type { ContentAnswer, LoadedContent } from "../threads/frame.ts";
 
 /** The side of a port that answers a thread; also the identity of the thread's frames. */
 export interface ThreadLink {

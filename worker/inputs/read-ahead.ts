@@ -7,7 +7,7 @@
  * store it reads for all threads, a few at a time, over one set of connections. Nothing depends on it: when it dies, or
  * does not answer, the threads read by themselves.
  */
-import { isS3Url } from "../data/objects/address.ts";
+import { isS3Url } from "../../data/objects/address.ts";
 import type { ContentExchange } from "./content-exchange.ts";
 import { contentKey, type ContentReader, type Reading, type WantedFile } from "./content-wanted.ts";
 import type { TasksToName, FromReader, ToReader } from "./reader-messages.ts";

@@ -1,11 +1,11 @@
 /** Entry of the reader thread: names the inputs of tasks, and reads them into memory that all threads share. */
 import { parentPort, workerData } from "node:worker_threads";
-import { asPeError } from "../common/errors.ts";
+import { asPeError } from "../../common/errors.ts";
 import { ContentMemory } from "./content-memory.ts";
 import { readInput } from "./content-reader.ts";
 import type { Reading } from "./content-wanted.ts";
 import { TaskInputs } from "./task-inputs.ts";
-import type { ThreadData } from "./frame.ts";
+import type { ThreadData } from "../threads/frame.ts";
 import type { FromReader, ToReader } from "./reader-messages.ts";
 
 const inputs = new TaskInputs((workerData as Pick<ThreadData, "kinds">).kinds);

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { handKey, type HandOut } from "../../../worker/core/state.ts";
-import type { Frame } from "../../../worker/frame.ts";
-import { LineInputs } from "../../../worker/line-inputs.ts";
+import { handKey, type HandOut } from "../../../../worker/core/state.ts";
+import type { Frame } from "../../../../worker/threads/frame.ts";
+import { LineInputs } from "../../../../worker/inputs/line-inputs.ts";
 
 const job = (number: number, kind = "reads") => {
   return { type: "job", job: number, id: `job-${number}`, kind, version: "1", common: new Uint8Array(0) } as const;

@@ -6,9 +6,9 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from "node:worker_threads";
-import type { PartStore } from "../data/part-store.ts";
+import type { PartStore } from "../../data/part-store.ts";
 import { Board } from "./board.ts";
-import type { ContentExchange } from "./content-exchange.ts";
+import type { ContentExchange } from "../inputs/content-exchange.ts";
 import { FrameRun, type Ended, type FrameSurroundings } from "./frame-run.ts";
 import type { DeliveredFrame, Frame, ToPool, ToThread } from "./frame.ts";
 

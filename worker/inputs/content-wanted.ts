@@ -1,5 +1,5 @@
 /** Inputs as threads ask for them, and as they are known among all that is read. */
-import type { InputFile } from "../data/inputs.ts";
+import type { InputFile } from "../../data/inputs.ts";
 
 /** An input that a task asks for. */
 export interface WantedFile extends InputFile {

@@ -2,10 +2,10 @@
 import { createHash, hash } from "node:crypto";
 import { closeSync, fstatSync, opendirSync, openSync, readSync } from "node:fs";
 import { hostname } from "node:os";
-import { asPeError, PeError } from "../common/errors.ts";
-import { fetchInputObject, readVerifiedObject } from "../data/input-object.ts";
-import type { InputFile } from "../data/inputs.ts";
-import { isS3Url } from "../data/objects/address.ts";
+import { asPeError, PeError } from "../../common/errors.ts";
+import { fetchInputObject, readVerifiedObject } from "../../data/input-object.ts";
+import type { InputFile } from "../../data/inputs.ts";
+import { isS3Url } from "../../data/objects/address.ts";
 
 /** A larger file is read in pieces by whoever needs them, and only hashed here. */
 export const CONTENT_BYTES_MAX = 512 * 2 ** 20;

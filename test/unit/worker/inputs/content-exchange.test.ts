@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { ContentExchange, type ThreadLink } from "../../../worker/content-exchange.ts";
-import type { LoadedContent, ToThread } from "../../../worker/frame.ts";
+import { ContentExchange, type ThreadLink } from "../../../../worker/inputs/content-exchange.ts";
+import type { LoadedContent, ToThread } from "../../../../worker/threads/frame.ts";
 
 const file = (name: string, bytes = 10) => ({ name, path: `/in/${name}`, bytes, modifiedMs: 1 });
 const loaded = (bytes: number): LoadedContent => ({

@@ -1,12 +1,12 @@
 /** What a running task can reach from its thread: inputs over the thread's port, stored parts. */
-import { asPeError, PeError } from "../common/errors.ts";
-import type { InputFile } from "../data/inputs.ts";
-import { isS3Url } from "../data/objects/address.ts";
-import { assertPartName } from "../data/part-name.ts";
-import type { SharedContent, TaskContext } from "../tasks/kind.ts";
-import { readContent, readInput, readObjectContent } from "./content-reader.ts";
-import type { WantedFile } from "./content-wanted.ts";
-import { noteAnswer } from "./failure.ts";
+import { asPeError, PeError } from "../../common/errors.ts";
+import type { InputFile } from "../../data/inputs.ts";
+import { isS3Url } from "../../data/objects/address.ts";
+import { assertPartName } from "../../data/part-name.ts";
+import type { SharedContent, TaskContext } from "../../tasks/kind.ts";
+import { readContent, readInput, readObjectContent } from "../inputs/content-reader.ts";
+import type { WantedFile } from "../inputs/content-wanted.ts";
+import { noteAnswer } from "../failure.ts";
 import type { PartToStore } from "./frame.ts";
 import type { ThreadJob } from "./thread-job.ts";
 import type { ThreadPort } from "./thread-port.ts";
