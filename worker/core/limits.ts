@@ -3,10 +3,10 @@
 /** Estimated work of one frame, as the scheduler's FRAME_US: hand-over to a thread costs some 100 us. */
 export const FRAME_TARGET_US = 20_000;
 /**
- * A slot with less work than this gets its next frame early: on a machine whose threads all compute, the main thread wakes up
- * a millisecond late and more.
+ * A slot with less work than this gets its next frame early: its tasks are reported every 20 ms, and on a machine whose threads
+ * all compute, the main thread wakes up a millisecond late and more.
  */
-export const AHEAD_US = 30_000;
+export const AHEAD_US = 40_000;
 export const FRAME_TASKS_MAX = 512;
 /** A task that nobody wants any more may go on for so long before its thread is ended. */
 export const DROP_GRACE_MS = 1000;

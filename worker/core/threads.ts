@@ -12,11 +12,11 @@ export function fillSlots(state: WorkerState): void {
     state,
     usable.filter(({ frame }) => frame.length === 0),
   );
-  if (state.line.length > 0)
-    giveFrames(
-      state,
-      usable.filter((slot) => endsSoon(state, slot)),
-    );
+  let soon = usable;
+  while (state.line.length > 0 && soon.length > 0) {
+    soon = soon.filter((slot) => endsSoon(state, slot));
+    giveFrames(state, soon);
+  }
 }
 
 function giveFrames(state: WorkerState, slots: readonly Slot[]): void {

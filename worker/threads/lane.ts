@@ -14,7 +14,7 @@ import type { DeliveredFrame, Frame, ToPool, ToThread } from "./frame.ts";
 
 /** A thread that never had the port cannot end it. */
 const LAST_WORDS_MS = 1000;
-/** The ends of a frame's tasks are seen together, after so long at most; that of its last is told. */
+/** All lanes of the process look together: the reports of their tasks then share what comes of them. */
 const LOOK_EVERY_MS = 20;
 /** A thread that dies before it begins a task is nobody's fault, once. */
 const STARTS_MAX = 2;
@@ -35,6 +35,23 @@ export interface LaneSurroundings {
   takeThread(port: MessagePort, signal: AbortSignal): Promise<void>;
 }
 
+const busy = new Set<Lane>();
+let looking: NodeJS.Timeout | undefined;
+
+function lookAt(lane: Lane): void {
+  busy.add(lane);
+  looking ??= setInterval(() => {
+    for (const each of busy) each.look();
+  }, LOOK_EVERY_MS);
+}
+
+function forget(lane: Lane): void {
+  busy.delete(lane);
+  if (busy.size > 0) return;
+  clearInterval(looking);
+  looking = undefined;
+}
+
 export class Lane {
   readonly #pool: LaneSurroundings;
   readonly #listener: LaneListener;
@@ -48,7 +65,6 @@ export class Lane {
   readonly #storing = new Set<FrameRun>();
   /** This side of the port while there is a thread. */
   #port: MessagePort | undefined;
-  #looking: NodeJS.Timeout | undefined;
   /** How often a thread died before it had begun the first frame. */
   #vainStarts = 0;
   #kill = new AbortController();
@@ -77,7 +93,7 @@ export class Lane {
     if (this.#isDying) return;
     if (this.#port === undefined) void this.#useThread();
     else this.#post(run);
-    this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    lookAt(this);
   }
 
   /** Ends the thread at once; `onDied` follows, also when it had nothing to do. */
@@ -109,7 +125,7 @@ export class Lane {
       await Promise.race([closed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     }
     this.#isDying = reason !== undefined;
-    this.#look();
+    this.look();
     this.#port = undefined;
     this.#pool.exchange.forget(near);
     near.close();
@@ -129,7 +145,7 @@ export class Lane {
     this.#kill = new AbortController();
     // On their boards a dying thread may still write.
     this.#runs = [];
-    this.#stopLooking();
+    forget(this);
     this.#isDying = false;
     this.#listener.onDied(signal.aborted ? String(signal.reason) : reason);
   }
@@ -142,7 +158,7 @@ export class Lane {
     const port = this.#port!;
     switch (message.type) {
       case "look":
-        return this.#look();
+        return this.look();
       case "ended":
         return this.#runs.find(({ number }) => number === message.frame)?.onLongEnd(message);
       case "want":
@@ -155,7 +171,7 @@ export class Lane {
   }
 
   /** Tells what has ended; a frame after another, because the thread runs them so. */
-  #look(): void {
+  look(): void {
     for (let run = this.#runs[0]; run !== undefined; run = this.#runs[0]) {
       run.look();
       if (!run.isOver) return;
@@ -165,12 +181,7 @@ export class Lane {
       this.#storing.add(run);
       void run.stored().then(() => this.#storing.delete(run));
     }
-    this.#stopLooking();
-  }
-
-  #stopLooking(): void {
-    clearInterval(this.#looking);
-    this.#looking = undefined;
+    forget(this);
   }
 
   #hear(run: FrameRun, place: number): void {
@@ -178,7 +189,7 @@ export class Lane {
       const received: { message: ToPool } | undefined = receiveMessageOnPort(this.#port!);
       if (received === undefined) throw new Error(`the end of task ${place} of a frame is told, but did not come`);
       // What is new on the board is seen afterwards: to run after a thread that is quicker would be a report for each task.
-      if (received.message.type === "look") setImmediate(() => this.#look());
+      if (received.message.type === "look") setImmediate(() => this.look());
       else this.#onMessage(received.message);
     }
   }

@@ -34,17 +34,16 @@ export class ThreadPort {
     return await asked;
   }
 
-  /** The frame that comes next, when it is there: nobody had to be woken for it. */
-  takeFrame(): DeliveredFrame | undefined {
-    while (this.#frames.length === 0) {
+  /** Frames that have come and wait. */
+  countFrames(): number {
+    for (;;) {
       const received: { message: ToThread } | undefined = receiveMessageOnPort(this.#port);
-      if (received === undefined) return undefined;
+      if (received === undefined) return this.#frames.length;
       this.#onMessage(received.message);
     }
-    return this.#frames.shift();
   }
 
-  /** Waits for the next frame; undefined: there will be none. */
+  /** The next frame, waited for if need be; undefined: there will be none. */
   async nextFrame(): Promise<DeliveredFrame | undefined> {
     while (this.#frames.length === 0 && !this.#isClosing) await new Promise<void>((resolve) => (this.#wake = resolve));
     return this.#frames.shift();

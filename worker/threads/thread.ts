@@ -15,6 +15,9 @@ import { ThreadPort } from "./thread-port.ts";
 
 /** A larger result has to be a part. */
 const RESULT_BYTES_MAX = 64 * 1024;
+/** Frames that wait, of which the first keeps the thread busy while more are on their way. */
+const FRAMES_ENOUGH = 2;
+
 const jobs = new ThreadJobs(workerData as ThreadData);
 
 /** What this thread can run. @throws {PeError} `PE_KIND` as piscina's run rejects. */
@@ -29,11 +32,11 @@ export async function listKinds(): Promise<readonly KindVersion[]> {
 export async function runFrames(messages: MessagePort): Promise<void> {
   const port = new ThreadPort(messages);
   for (;;) {
-    const frame = port.takeFrame() ?? (await port.nextFrame());
+    const frame = await port.nextFrame();
     if (frame === undefined) return port.close();
     await runFrame(frame, port);
-    // Of tasks before the last the board tells whoever looks: to be told of each would cost all processes a wake-up.
-    port.say({ type: "look" });
+    // While there is work enough, the pool looks at the board when it likes: each report costs all processes a wake-up.
+    if (port.countFrames() < FRAMES_ENOUGH) port.say({ type: "look" });
   }
 }
 
