@@ -93,8 +93,9 @@ async function oneRound(questions: readonly Question[], options: RoundOptions): 
       for (const contestant of contestants) {
         if (own === true && !isOurs(contestant.name)) continue;
         if (isDefault(contestant.name) && "tasks" in measure && measure.tasks > DEFAULT_TASKS_MAX) continue;
-        // What takes a tenth of a second here takes seconds there: the median of several makes up for it.
-        const repeats = isOurs(contestant.name) && unit === "tasks/s" ? options.repeats : 1;
+        // What takes a tenth of a second here takes seconds there, and Node compiles what it has run often: the median of several
+        // makes up for both.
+        const repeats = isOurs(contestant.name) ? options.repeats : 1;
         const found: number[] = [];
         for (let repeat = 0; repeat < repeats; repeat++) found.push(valueOf(await contestant.run(measure), measure));
         values[contestant.name] = median(found);
