@@ -63,6 +63,8 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
   };
 }
 
+const STORES_MAX = 64;
+
 class Pool {
   readonly #piscina: Piscina;
   readonly inputs: PoolInputs;
@@ -73,7 +75,7 @@ class Pool {
   readonly #commons = new WeakMap<Uint8Array, DeliveredFrame["common"]>();
   #commonCount = 0;
   readonly #lanes: Lane[] = [];
-  /** By URL. */
+  /** By URL, the oldest first; each job has its own where the scheduler keeps the parts. */
   readonly #stores = new Map<string, PartStore>();
 
   constructor(options: PoolOptions) {
@@ -164,6 +166,8 @@ class Pool {
     if (store === undefined) {
       store = openPartStore(url, this.#partAccess);
       this.#stores.set(url, store);
+      // A store is an address and no more: what still puts a part has it.
+      if (this.#stores.size > STORES_MAX) this.#stores.delete(this.#stores.keys().next().value!);
     }
     return store;
   }
