@@ -40,13 +40,17 @@ export class Disk {
     });
   }
 
-  /** @param kept Share of what is not durable that survives. */
-  crash(kept: number): void {
+  /**
+   * @param kept Share of what is not durable that survives.
+   * @returns What does not.
+   */
+  crash(kept: number): JournalRecord[] {
     this.#life++;
     this.#isSyncing = false;
     const pending = this.records.length - this.durable;
-    this.records.length = this.durable + Math.floor(pending * kept);
+    const lost = this.records.splice(this.durable + Math.floor(pending * kept));
     this.durable = this.records.length;
+    return lost;
   }
 
   /** Somebody deleted the journal. */

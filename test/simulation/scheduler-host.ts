@@ -5,6 +5,7 @@ import type { SchedulerCore } from "../../scheduler/core/core.ts";
 import type { SchedulerEffect, SchedulerEvent } from "../../scheduler/core/events.ts";
 import { HEARTBEAT_MS, LOST_AFTER_MS } from "../../scheduler/core/limits.ts";
 import { checkAgreement, checkRestart, checkWhole, LocalChecks } from "./checks.ts";
+import type { JournalRecord } from "../../protocol/journal-records.ts";
 import { Disk } from "./disk.ts";
 import { Ledger, must } from "./ledger.ts";
 import type { Connection } from "./network.ts";
@@ -83,10 +84,18 @@ export class SchedulerHost {
     if (losesJournal) {
       this.disk.lose();
       this.#journalsLost++;
-    } else this.disk.crash(kept);
+    } else this.#forgetAcquittals(this.disk.crash(kept));
     for (const connection of [...this.#workers.values(), ...this.#clients.values()]) connection.closeFar();
     this.#workers.clear();
     this.#clients.clear();
+  }
+
+  /** A death that was taken back, which is not on the disk, is one again. */
+  #forgetAcquittals(lost: readonly JournalRecord[]): void {
+    const { jobs } = ledgerOf(this.disk.records);
+    for (const record of lost)
+      if (record.type === "died" && record.how === "acquitted" && jobs.has(record.job))
+        this.#world.hit(jobs.get(record.job)!.id, record.task);
   }
 
   /** Calls back when a step leaves several records that are not durable. */

@@ -60,6 +60,8 @@ export class ContentExchange {
   readonly #bytes = { memory: 0, files: 0 };
 
   /** @param bytesMax Of memory. */
+  #knowsObjects = false;
+
   constructor(bytesMax: number, files?: ContentFiles) {
     this.#bytesMax = bytesMax;
     this.#files = files;
@@ -70,7 +72,13 @@ export class ContentExchange {
     this.#reader = reader;
   }
 
+  /** Whether a task has asked for an object of a store. */
+  get knowsObjects(): boolean {
+    return this.#knowsObjects;
+  }
+
   onWant(file: WantedFile, link: ThreadLink): void {
+    this.#knowsObjects ||= isS3Url(file.path);
     const taker = { link, task: file.task };
     this.#loans.onTask(link, file.task);
     const key = contentKey(file);

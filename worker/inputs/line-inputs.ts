@@ -8,7 +8,7 @@ interface Batch {
   readonly hands: readonly HandOut[];
 }
 
-type Prefetcher = Pick<WorkerPool, "namesInputs" | "prefetch" | "forget">;
+type Prefetcher = Pick<WorkerPool, "areInputsWorthReading" | "prefetch" | "forget">;
 
 export class LineInputs {
   readonly #pool: Prefetcher;
@@ -26,8 +26,9 @@ export class LineInputs {
         this.#batches.delete(batch);
         this.#pool.forget(batch);
       }
-    // Most jobs have no inputs: then nothing is looked at one by one.
-    for (const { kind } of state.jobs.values()) if (this.#pool.namesInputs(kind)) return this.#prefetchNew(state);
+    // Most jobs have no inputs that come from far: then nothing is looked at one by one.
+    for (const { kind } of state.jobs.values())
+      if (this.#pool.areInputsWorthReading(kind)) return this.#prefetchNew(state);
   }
 
   #prefetchNew({ line, slots }: Pick<WorkerState, "line" | "slots">): void {
@@ -35,7 +36,7 @@ export class LineInputs {
     const waiting = [...slots.flatMap(({ frame }) => frame.slice(1)), ...line];
     let hands: HandOut[] = [];
     for (const hand of waiting) {
-      if (this.#seen.has(hand) || !this.#pool.namesInputs(hand.job.kind)) continue;
+      if (this.#seen.has(hand) || !this.#pool.areInputsWorthReading(hand.job.kind)) continue;
       this.#seen.add(hand);
       if (hands.length > 0 && hands[0]!.job !== hand.job) {
         this.#prefetch(hands);

@@ -57,9 +57,12 @@ export class PoolInputs {
     this.#naming = new Set(kinds.filter(({ namesInputs }) => namesInputs === true).map(({ name }) => name));
   }
 
-  /** Whether anything is known of the inputs of a kind's tasks before they run. */
-  names(kind: string): boolean {
-    return this.#naming.has(kind);
+  /**
+   * Whether inputs of a kind's tasks are worth reading ahead: it names them, and inputs come over a network. What lies on a disk
+   * of this host is read sooner than a thread is started that would read it.
+   */
+  areWorthReading(kind: string): boolean {
+    return this.exchange.knowsObjects && this.#naming.has(kind);
   }
 
   /** Has the inputs of tasks read that will run. @param whom Whose they are, until `forget`. */

@@ -37,8 +37,8 @@ export interface WorkerPool {
    * threads the later ones wait for that.
    */
   openLane(listener: LaneListener): Lane;
-  /** Whether anything is known of the inputs of a kind's tasks before they run. */
-  namesInputs(kind: string): boolean;
+  /** Whether it is of use to have the inputs of a kind's tasks read before they run. */
+  areInputsWorthReading(kind: string): boolean;
   /** Has the inputs of tasks read that will run, as far as their kind names them. @param whom Whose they are, until `forget`. */
   prefetch(tasks: Frame, whom: object): void;
   /** Its tasks have run, or will not. */
@@ -55,7 +55,7 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
     threads: options.threads,
     listKinds: async () => await pool.listKinds(),
     openLane: (listener) => pool.openLane(listener),
-    namesInputs: (kind) => pool.inputs.names(kind),
+    areInputsWorthReading: (kind) => pool.inputs.areWorthReading(kind),
     prefetch: (tasks, whom) => pool.prefetch(tasks, whom),
     forget: (whom) => pool.inputs.forget(whom),
     close: async () => await pool.close(),
@@ -122,7 +122,7 @@ class Pool {
   }
 
   prefetch(tasks: Frame, whom: object): void {
-    if (this.inputs.names(tasks.kind)) this.inputs.prefetch(this.#pack(tasks), whom);
+    this.inputs.prefetch(this.#pack(tasks), whom);
   }
 
   #deliver({ number, frame, board }: FrameRun): DeliveredFrame {

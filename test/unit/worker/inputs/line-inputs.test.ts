@@ -17,7 +17,7 @@ describe("LineInputs", () => {
   beforeEach(() => {
     [asked, forgotten] = [[], []];
     line = new LineInputs({
-      namesInputs: (kind) => kind === "reads",
+      areInputsWorthReading: (kind) => kind === "reads",
       prefetch: (frame, whom) => void asked.push({ frame, whom }),
       forget: (whom) => void forgotten.push(whom),
     });
