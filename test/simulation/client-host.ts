@@ -286,11 +286,11 @@ export class ClientHost {
   }
 
   /** Released: by nobody it knows, or by itself. */
-  #resubmit(submission: Submission): void {
+  #resubmit(submission: Submission, onAppended = (): void => undefined): void {
     submission.number = undefined;
     submission.isWatched = false;
     if (this.#isReleasing || this.#connection === undefined) return;
-    this.#open(submission, () => undefined);
+    this.#open(submission, onAppended);
     this.#flush();
   }
 
@@ -350,7 +350,7 @@ export class ClientHost {
       if (answer.type === "refused") {
         const isKnown = answer.code === "PE_JOB_UNKNOWN" || /not known|goes on from/.test(answer.message);
         must(isKnown, `a batch is refused: ${answer.message}`);
-        return this.#resubmit(submission);
+        return this.#resubmit(submission, onAppended);
       }
       onAppended();
     };
