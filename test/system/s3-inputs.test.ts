@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { fetchInputObject } from "../../data/input-object.ts";
 import { listInput, type InputFile } from "../../data/inputs.ts";
 import { planPe } from "../../tasks/pe/plan.ts";
@@ -13,55 +13,30 @@ import { startCluster, until } from "../support/cluster-processes.ts";
 import { testFolder } from "../support/folders.ts";
 import { GOLDEN_SHARDS, goldenPath } from "../support/golden.ts";
 import { frameOf, openPool, runFrame } from "../support/pool.ts";
-import { accessTo, asUser, makeBucket } from "../support/s3/as-user.ts";
-import { openObjectStore } from "../../data/objects/open.ts";
-import { reasonAgainstCeph, startCeph } from "../support/s3/ceph.ts";
-import { startFaultProxy, type FaultProxy } from "../support/s3/fault-proxy.ts";
-import type { S3Server } from "../support/s3/server.ts";
+import { describeOnCeph, uploadGolden, type CephUnderTest } from "../support/s3/ceph-suite.ts";
 
-const START_MS = 120_000;
 const PREFIX = "s3://lasers/Optically  Injected/golden set";
 const MAPS = ["--orders", "3-6", "--delays", "1-7"];
 
-const against = reasonAgainstCeph();
-if (against !== undefined) test.skip(`inputs from S3: ${against}`, () => {});
-else describe("inputs from S3", () => suite());
+describeOnCeph("inputs from S3", suite, prepare);
 
-function suite(): void {
-  let server: S3Server;
-  let proxy: FaultProxy;
-  let restore: () => void;
-  let files: readonly InputFile[];
+let files: readonly InputFile[];
 
-  beforeAll(async () => {
-    server = await startCeph();
-    restore = asUser(server);
-    proxy = await startFaultProxy(server.port);
-    process.env.AWS_ENDPOINT_URL_S3 = proxy.endpointUrl;
-    process.env.AWS_REGION = "us-east-1";
-    await makeBucket(server, "lasers");
-    const store = openObjectStore(PREFIX, accessTo(server));
-    for (const name of GOLDEN_SHARDS) await store.write(name, await readFile(goldenPath(name)));
-    store.close();
-    ({ files } = await listInput(PREFIX));
-  }, START_MS);
-  afterAll(async () => {
-    restore?.();
-    delete process.env.AWS_ENDPOINT_URL_S3;
-    delete process.env.AWS_REGION;
-    await proxy?.stop();
-    await server?.stop();
-  });
-  beforeEach(() => void proxy.take());
-  afterEach(() => {
-    proxy.plan = () => undefined;
-  });
+async function prepare(ceph: CephUnderTest): Promise<void> {
+  await uploadGolden(ceph, PREFIX);
+  ({ files } = await listInput(PREFIX));
+}
+
+function suite(ceph: CephUnderTest): void {
+  beforeEach(() => void ceph.proxy.take());
 
   /** GETs since the last look, by shard. */
   let seen: string[] = [];
   const look = (): string[] => {
     seen.push(
-      ...proxy.take().flatMap(({ method, url }) => (method === "GET" ? (/raw_shard_\w+\.hdf5/.exec(url) ?? []) : [])),
+      ...ceph.proxy
+        .take()
+        .flatMap(({ method, url }) => (method === "GET" ? (/raw_shard_\w+\.hdf5/.exec(url) ?? []) : [])),
     );
     return seen;
   };
@@ -159,7 +134,7 @@ function suite(): void {
   test("fetchInputObject() gives no wrong byte: what does not fit its checksum is read again, or an error", async () => {
     const path = join(await testFolder(), "fetched");
     let flips = 1;
-    proxy.plan = ({ method }) => {
+    ceph.proxy.plan = ({ method }) => {
       if (method !== "GET" || flips-- <= 0) return undefined;
       return {
         body: (body) => {

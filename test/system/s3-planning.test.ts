@@ -1,64 +1,43 @@
 /** Planning from a real S3 server: the grid of a thousand shards must not cost their bytes. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { openObjectStore } from "../../data/objects/open.ts";
 import { planPe } from "../../tasks/pe/plan.ts";
 import { runWell } from "../support/client.ts";
 import { fileFolder } from "../support/folders.ts";
 import { writeLargeShards } from "../support/large-shards.ts";
-import { accessTo, asUser, makeBucket } from "../support/s3/as-user.ts";
-import { reasonAgainstCeph, startCeph } from "../support/s3/ceph.ts";
-import { startFaultProxy, type FaultProxy } from "../support/s3/fault-proxy.ts";
-import type { S3Server } from "../support/s3/server.ts";
+import { accessTo } from "../support/s3/as-user.ts";
+import { describeOnCeph, type CephUnderTest } from "../support/s3/ceph-suite.ts";
 
-const START_MS = 120_000;
 const SHARDS = 3;
 const PREFIX = "s3://lasers/large  shards";
 
-const against = reasonAgainstCeph();
-if (against !== undefined) test.skip(`planning from S3: ${against}`, () => {});
-else describe("planning from S3", () => suite());
+describeOnCeph("planning from S3", suite, prepare);
 
-function suite(): void {
-  let server: S3Server;
-  let proxy: FaultProxy;
-  let restore: () => void;
-  let folder: string;
-  let bytes = 0;
+let folder: string;
+let bytes = 0;
 
-  beforeAll(async () => {
-    server = await startCeph();
-    restore = asUser(server);
-    proxy = await startFaultProxy(server.port);
-    process.env.AWS_ENDPOINT_URL_S3 = proxy.endpointUrl;
-    process.env.AWS_REGION = "us-east-1";
-    await makeBucket(server, "lasers");
-    folder = await fileFolder();
-    await writeLargeShards(folder, SHARDS);
-    const store = openObjectStore(PREFIX, accessTo(server));
-    for (let block = 0; block < SHARDS; block++) {
-      const name = `raw_shard_00${block * 3}_000.hdf5`;
-      const content = await readFile(join(folder, name));
-      bytes += content.length;
-      await store.write(name, content);
-    }
-    store.close();
-  }, START_MS);
-  afterAll(async () => {
-    restore?.();
-    delete process.env.AWS_ENDPOINT_URL_S3;
-    delete process.env.AWS_REGION;
-    await proxy?.stop();
-    await server?.stop();
-  });
+async function prepare({ server }: CephUnderTest): Promise<void> {
+  folder = await fileFolder();
+  await writeLargeShards(folder, SHARDS);
+  const store = openObjectStore(PREFIX, accessTo(server));
+  for (let block = 0; block < SHARDS; block++) {
+    const name = `raw_shard_00${block * 3}_000.hdf5`;
+    const content = await readFile(join(folder, name));
+    bytes += content.length;
+    await store.write(name, content);
+  }
+  store.close();
+}
 
+function suite(ceph: CephUnderTest): void {
   test("planPe() reads headers by ranges of the version that was listed, and plans what it plans from disk", async () => {
     const maps = { orders: [3], delays: [1], measures: ["pe" as const] };
     const fromDisk = await planPe({ input: folder, ...maps });
-    proxy.take();
+    ceph.proxy.take();
     const job = await planPe({ input: PREFIX, ...maps });
-    const gets = proxy.take().filter(({ method, url }) => method === "GET" && url.includes("raw_shard"));
+    const gets = ceph.proxy.take().filter(({ method, url }) => method === "GET" && url.includes("raw_shard"));
     expect(gets.length).toBeGreaterThan(SHARDS * 9);
     expect(gets.length).toBeLessThan(SHARDS * 16);
     for (const { range, ifMatch } of gets) {
@@ -82,7 +61,7 @@ function suite(): void {
   test("a shard that is replaced while it is planned is told, never mixed of two", async () => {
     const name = "raw_shard_006_000.hdf5";
     let isReplaced = false;
-    proxy.plan = ({ url, range }) => {
+    ceph.proxy.plan = ({ url, range }) => {
       if (!url.includes(name) || range === undefined || range.startsWith("bytes=0-") || isReplaced) return undefined;
       isReplaced = true;
       return { answer: 412, body: "<Error><Code>PreconditionFailed</Code></Error>" };
@@ -90,6 +69,6 @@ function suite(): void {
     const job = await planPe({ input: PREFIX, orders: [3], delays: [1], measures: ["pe"] });
     expect(isReplaced).toBe(true);
     expect(job.unreadable).toMatchObject([{ code: "PE_OBJECT_CHANGED" }]);
-    proxy.plan = () => undefined;
+    ceph.proxy.plan = () => undefined;
   });
 }

@@ -1,7 +1,7 @@
 /** The golden set from a real S3 server: the same maps as from disk, by `run` and by a cluster, also over faults. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { readInputObject } from "../../data/input-object.ts";
 import { listInput } from "../../data/inputs.ts";
 import { openObjectStore } from "../../data/objects/open.ts";
@@ -10,63 +10,36 @@ import { startCluster } from "../support/cluster-processes.ts";
 import { fileFolder, testFolder } from "../support/folders.ts";
 import { copyGoldenShards, GOLDEN_SHARDS, goldenPath } from "../support/golden.ts";
 import { compareMaps, mapsContent } from "../support/maps-files.ts";
-import { accessTo, asUser, makeBucket } from "../support/s3/as-user.ts";
-import { reasonAgainstCeph, startCeph } from "../support/s3/ceph.ts";
-import { errorBody, startFaultProxy, type Asked, type FaultProxy } from "../support/s3/fault-proxy.ts";
-import type { S3Server } from "../support/s3/server.ts";
+import { accessTo } from "../support/s3/as-user.ts";
+import { describeOnCeph, uploadGolden, type CephUnderTest } from "../support/s3/ceph-suite.ts";
+import { errorBody, type Asked } from "../support/s3/fault-proxy.ts";
 
-const START_MS = 120_000;
 const PREFIX = "s3://lasers/Optically  Injected/golden set";
 const MAPS = ["--orders", "3-6", "--delays", "1-7"];
 
-const against = reasonAgainstCeph();
-if (against !== undefined) test.skip(`maps from S3: ${against}`, () => {});
-else describe("maps from S3", () => suite());
+describeOnCeph("maps from S3", suite, prepare);
 
-function suite(): void {
-  let server: S3Server;
-  let proxy: FaultProxy;
-  let restore: () => void;
-  let fromDisk: string;
+let fromDisk: string;
+
+async function prepare(ceph: CephUnderTest): Promise<void> {
+  await uploadGolden(ceph, PREFIX);
+  const store = openObjectStore(PREFIX, accessTo(ceph.server));
+  // What lies beside and below, and is no shard.
+  for (const name of ["raw_all.hdf5", "maps.hdf5", "notes.txt", "deeper/raw_shard_009_009.hdf5", ".hidden.hdf5"])
+    await store.write(name, Buffer.from("no shard"));
+  store.close();
+  const place = await fileFolder();
+  fromDisk = join(place, "disk.hdf5");
+  const input = await copyGoldenShards(join(place, "shards"));
+  await runWell(["run", "--input", input, "--output", fromDisk, ...MAPS]);
+}
+
+function suite(ceph: CephUnderTest): void {
   let folder: string;
-
-  beforeAll(async () => {
-    server = await startCeph();
-    restore = asUser(server);
-    proxy = await startFaultProxy(server.port);
-    // What commands and workers find in their environment.
-    process.env.AWS_ENDPOINT_URL_S3 = proxy.endpointUrl;
-    process.env.AWS_REGION = "us-east-1";
-    await makeBucket(server, "lasers");
-    await upload();
-    const place = await fileFolder();
-    fromDisk = join(place, "disk.hdf5");
-    const input = await copyGoldenShards(join(place, "shards"));
-    await runWell(["run", "--input", input, "--output", fromDisk, ...MAPS]);
-  }, START_MS);
-  afterAll(async () => {
-    restore?.();
-    delete process.env.AWS_ENDPOINT_URL_S3;
-    delete process.env.AWS_REGION;
-    await proxy?.stop();
-    await server?.stop();
-  });
   beforeEach(async () => {
     folder = await testFolder();
-    proxy.take();
+    ceph.proxy.take();
   });
-  afterEach(() => {
-    proxy.plan = () => undefined;
-  });
-
-  async function upload(): Promise<void> {
-    const store = openObjectStore(PREFIX, accessTo(server));
-    for (const name of GOLDEN_SHARDS) await store.write(name, await readFile(goldenPath(name)));
-    // What lies beside and below, and is no shard.
-    for (const name of ["raw_all.hdf5", "maps.hdf5", "notes.txt", "deeper/raw_shard_009_009.hdf5", ".hidden.hdf5"])
-      await store.write(name, Buffer.from("no shard"));
-    store.close();
-  }
 
   const isShardGet = ({ method, url }: Asked): boolean => method === "GET" && /raw_shard_\d/.test(url);
 
@@ -79,7 +52,7 @@ function suite(): void {
       expect(bytes).toBe((await readFile(goldenPath(name))).length);
       expect(version).toMatch(/^[0-9a-f]{32}$/);
     }
-    expect(proxy.take().filter(isShardGet)).toEqual([]);
+    expect(ceph.proxy.take().filter(isShardGet)).toEqual([]);
     expect((await listInput(`${PREFIX}/${GOLDEN_SHARDS[1]!}`)).files).toHaveLength(1);
     await expect(listInput("s3://lasers/none")).rejects.toMatchObject({ code: "PE_INPUT_EMPTY" });
   });
@@ -88,7 +61,7 @@ function suite(): void {
     const output = join(folder, "s3.hdf5");
     await runWell(["run", "--input", PREFIX, "--output", output, ...MAPS]);
     expect(await compareMaps(output, fromDisk)).toEqual([]);
-    const gets = proxy.take().filter(isShardGet);
+    const gets = ceph.proxy.take().filter(isShardGet);
     // Once for the edge of the grid, which is three of the four, and once to compute.
     for (const name of GOLDEN_SHARDS)
       expect(gets.filter(({ url }) => url.includes(name)).length, name).toBeLessThanOrEqual(2);
@@ -102,7 +75,7 @@ function suite(): void {
 
   test("run over faults gives the same maps", async () => {
     let requests = 0;
-    proxy.plan = (asked) => {
+    ceph.proxy.plan = (asked) => {
       if (asked.method !== "GET") return undefined;
       const number = requests++ % 6;
       if (number === 0) return { answer: 503, body: errorBody("SlowDown") };
@@ -129,7 +102,7 @@ function suite(): void {
     const parts = "s3://lasers/parts of jobs";
     await cluster.runWell("submit", "--input", PREFIX, "--output", output, "--parts", parts, ...MAPS);
     expect(await compareMaps(output, fromDisk)).toEqual([]);
-    const store = openObjectStore(parts, accessTo(server));
+    const store = openObjectStore(parts, accessTo(ceph.server));
     const names: string[] = [];
     for await (const { name } of store.list()) names.push(name);
     store.close();
@@ -139,7 +112,7 @@ function suite(): void {
 
   test("a shard that cannot be read is named, and the rest is computed", async () => {
     const name = GOLDEN_SHARDS[0]!;
-    proxy.plan = (asked) =>
+    ceph.proxy.plan = (asked) =>
       isShardGet(asked) && asked.url.includes(name) ? { answer: 403, body: errorBody("AccessDenied") } : undefined;
     const output = join(folder, "s3.hdf5");
     const { status, stdout } = await runClient(["run", "--input", PREFIX, "--output", output, ...MAPS, "--json"]);
@@ -155,7 +128,7 @@ function suite(): void {
     const file = files[2]!;
     const bytes = await readFile(goldenPath(file.name));
     expect(Buffer.compare(await readInputObject(file), bytes)).toBe(0);
-    const store = openObjectStore(PREFIX, accessTo(server));
+    const store = openObjectStore(PREFIX, accessTo(ceph.server));
     await store.write(file.name, Buffer.concat([bytes.subarray(1), bytes.subarray(0, 1)]));
     await expect(readInputObject(file)).rejects.toMatchObject({
       code: "PE_OBJECT_CHANGED",
@@ -169,7 +142,7 @@ function suite(): void {
     const { stdout } = await runWell(["doctor", "s3://lasers/checked"]);
     expect(stdout.split("\n").map((line) => line.slice(0, 4))).toEqual([...Array<string>(7).fill("good"), ""]);
     expect(stdout).toContain("checked by sha256");
-    const store = openObjectStore("s3://lasers/checked", accessTo(server));
+    const store = openObjectStore("s3://lasers/checked", accessTo(ceph.server));
     for await (const { name } of store.list()) expect(name).toBe("nothing");
     store.close();
     const nowhere = await runClient(["doctor", "s3://no-such-bucket", "--json"]);
