@@ -3,6 +3,8 @@ import { addExtension, Packr, Unpackr } from "msgpackr/pack";
 
 // This entry of the package has no native addon: a fault of one would end the process.
 const OPTIONS = { useRecords: false } as const;
+/** As the packers begin with. */
+const MEMORY_BYTES = 8192;
 
 /** For frames: numbers, text, binaries and lists; what comes in may be anything. */
 export const framePacker = new Packr({ ...OPTIONS, variableMapSize: true });
@@ -19,4 +21,9 @@ export function teach<Instance>(
   unpack: (bytes: Uint8Array) => unknown,
 ): void {
   addExtension({ Class, type, pack: (instance: Instance) => Buffer.from(pack(instance)), unpack });
+}
+
+/** The packers write into memory that grows with what they pack: from now on into new memory. */
+export function renewMemory(): void {
+  valuePacker.useBuffer(Buffer.allocUnsafeSlow(MEMORY_BYTES));
 }
