@@ -62,8 +62,10 @@ export interface TaskContext<Common = unknown> {
 }
 
 /**
- * A named computation. Common and parameters are values as `protocol/values.ts` has them, and so is what `run` returns:
- * at most 64 KiB encoded; larger results are parts.
+ * A named computation. Common and parameters are values as `protocol/values.ts` has them, and so is what `run` returns, of any size up
+ * to 2 GiB. A result of more than 64 KiB encoded stays on the worker as it lies in memory: its typed arrays are copied once, when
+ * `run` has returned. The typed arrays of such a result are, in the parameters of a task that needs it, views on memory (a
+ * `SharedArrayBuffer`) that other tasks read at the same time: not to be written.
  */
 export interface Kind<Parameters = unknown, Common = unknown> {
   /** Letters, digits and `._-`, at most 64; one name, one kind in a cluster. */

@@ -44,18 +44,55 @@ describe("a frame", () => {
     expect([...results.values()]).toEqual([321, 5]);
   });
 
-  test("tells results of any size up to the limit, and refuses larger ones by name", async () => {
+  test("tells results of any size, those that are too large for a report as blobs", async () => {
     const pool = await openPool();
     const sizes = [0, 100, 8000, 20_000, 60_000, 65_530, 70_000, 10];
-    const { results, failures } = await runFrame(pool, {
+    const { results, blobs } = await runFrame(pool, {
       kind: "big",
       parameters: [...sizes, ...Array.from({ length: 100 }, () => 8000)].map((bytes) => ({ bytes })),
     });
-    expect([...results.values()].slice(0, 7).map((bytes) => (bytes as Uint8Array).byteLength)).toEqual(
-      sizes.filter((size) => size < 65_536),
-    );
-    expect(results.size).toBe(107);
-    expect(failures.get(6)).toMatchObject({ code: "PE_LIMIT", message: expect.stringContaining("store it as a part") });
+    expect([...results.keys()]).toEqual(Array.from({ length: 108 }, (_, task) => task));
+    expect([...results.values()].slice(0, 8).map((bytes) => (bytes as Uint8Array).byteLength)).toEqual(sizes);
+    expect([...blobs.keys()]).toEqual([6]);
+  });
+
+  test("gives a large result to tasks as it lies, decoded for each of them", async () => {
+    const pool = await openPool({ threads: 2 });
+    const made = await runFrame(pool, { kind: "array", parameters: [{ make: 100_000, note: "made" }] });
+    const [blob] = made.blobs.values();
+    expect(blob!.byteLength).toBeGreaterThan(800_000);
+    const placeOf = (object: object) => ("need" in object ? Number(object.need) : undefined);
+    const [first, second] = [{ need: 0 }, { need: 1 }];
+    const { results } = await runFrame(pool, {
+      kind: "array",
+      parameters: [{ sum: first }, { sum: second, and: [first] }, { make: 2 }, { sum: first }].map((value) =>
+        encodeValue(value, placeOf),
+      ),
+      inputs: [[blob], ["small", blob], [], [blob]],
+    });
+    const sum = (100_000 * 99_999) / 2;
+    expect([...results.values()]).toEqual([
+      { sum, note: "made", isShared: true },
+      { sum, note: "made", isShared: true, and: ["small"] },
+      { numbers: Float64Array.of(0, 1), note: undefined },
+      // The task before has written into its copy of the note.
+      { sum, note: "made", isShared: true },
+    ]);
+  });
+
+  test("fails a task whose result is larger than a value may be, or that cannot be read, and goes on", async () => {
+    const { results, failures } = await runFrame(await openPool(), {
+      kind: "array",
+      parameters: [
+        { zeros: 2 ** 31 },
+        encodeValue({ sum: { need: 0 } }, (object) => ("need" in object ? 0 : undefined)),
+        { make: 1 },
+      ],
+      inputs: [[], [new SharedArrayBuffer(100_000)]],
+    });
+    expect(failures.get(0)).toMatchObject({ code: "PE_LIMIT", message: expect.stringContaining("divide it") });
+    expect(failures.get(1)).toMatchObject({ code: "PE_PROTOCOL" });
+    expect(results.size).toBe(1);
   });
 
   test("tells an error with its code, its text and the stack of its thread, and goes on", async () => {
@@ -175,6 +212,21 @@ describe("context.storePart()", () => {
     expect((await readdir(folder)).toSorted()).toEqual(["one", "two"]);
     const again = await runFrame(await openPool(), { kind: "big", parts, parameters: [{ part: "one", find: true }] });
     expect(again.results.get(0)).toBe("found");
+  });
+
+  test("makes it durable before a large result is told, too", async () => {
+    const folder = await testFolder();
+    const seen: Promise<Uint8Array | undefined>[] = [];
+    const { results, blobs } = await runFrame(await openPool(), {
+      kind: "big",
+      parts: pathToFileURL(folder).href,
+      parameters: [{ part: "one", partBytes: 1000, bytes: 300_000 }],
+      onEnded: ({ done }) => {
+        if (done.length > 0) seen.push(readPart(folder, "one"));
+      },
+    });
+    expect(results.get(0)).toEqual(new Uint8Array(300_000).fill(1));
+    expect([blobs.size, (await seen[0])!.byteLength]).toEqual([1, 1000]);
   });
 
   test("fails a task whose host has no such folder for the whole job", async () => {

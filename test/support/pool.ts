@@ -4,6 +4,7 @@ import type * as PoolModule from "../../worker/threads/pool.ts";
 import type { Ended } from "../../worker/threads/frame-run.ts";
 import type { Frame } from "../../worker/threads/frame.ts";
 import type { PoolOptions, WorkerPool } from "../../worker/threads/pool.ts";
+import { readValue } from "../../protocol/large-values.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import { encodeJobCommon } from "../../tasks/job-common.ts";
 import { built, TEST_KINDS } from "./built.ts";
@@ -28,6 +29,8 @@ export interface FrameOutcome {
   readonly end: FrameEnd;
   /** By task, in the order in which they were told. */
   readonly results: Map<number, unknown>;
+  /** Those of `results` that came as blobs. */
+  readonly blobs: Map<number, SharedArrayBuffer>;
   readonly failures: Map<number, Ended["failed"][number]>;
   /** Calls that told of ends. */
   readonly calls: number;
@@ -38,6 +41,7 @@ export interface FrameSpec {
   readonly parameters: readonly unknown[];
   readonly common?: unknown;
   readonly parts?: string | null;
+  /** Of each task: blobs, and values that are none. */
   readonly inputs?: readonly (readonly unknown[])[];
   readonly signal?: AbortSignal;
   onEnded?(ended: Ended): void;
@@ -60,7 +64,7 @@ export function frameOf(
       epoch: 1,
       attempt: 1,
       parameters: value instanceof Uint8Array ? value : encodeValue(value),
-      inputs: (inputs[place] ?? []).map((input) => encodeValue(input)),
+      inputs: (inputs[place] ?? []).map((input) => (input instanceof SharedArrayBuffer ? input : encodeValue(input))),
     })),
   };
 }
@@ -68,6 +72,7 @@ export function frameOf(
 export async function runFrame(pool: WorkerPool, spec: FrameSpec): Promise<FrameOutcome> {
   const { kind, parameters, common, parts = null, inputs = [], signal, onEnded } = spec;
   const results = new Map<number, unknown>();
+  const blobs = new Map<number, SharedArrayBuffer>();
   const failures = new Map<number, Ended["failed"][number]>();
   let calls = 0;
   const frame = frameOf(kind, parameters, { common, parts, inputs });
@@ -76,7 +81,10 @@ export async function runFrame(pool: WorkerPool, spec: FrameSpec): Promise<Frame
     const lane = pool.openLane({
       onEnded: (ended) => {
         calls++;
-        for (const { task, result } of ended.done) results.set(task, decodeValue(result));
+        for (const { task, result, value } of ended.done) {
+          results.set(task, value === undefined ? decodeValue(result) : readValue(value));
+          if (value !== undefined) blobs.set(task, value);
+        }
         for (const failed of ended.failed) failures.set(failed.task, failed);
         onEnded?.(ended);
         if (results.size + failures.size < parameters.length) return;
@@ -88,5 +96,5 @@ export async function runFrame(pool: WorkerPool, spec: FrameSpec): Promise<Frame
     signal?.addEventListener("abort", () => lane.kill(String(signal.reason)), { once: true });
     lane.run(frame);
   });
-  return { end, results, failures, calls };
+  return { end, results, blobs, failures, calls };
 }

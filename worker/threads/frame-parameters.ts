@@ -1,4 +1,5 @@
 /** The parameters of a frame's tasks, decoded. */
+import { readValue } from "../../protocol/large-values.ts";
 import { decodeValue } from "../../protocol/values.ts";
 import { pieceOf, type DeliveredFrame } from "./frame.ts";
 
@@ -12,7 +13,11 @@ const NO_INPUTS: readonly unknown[] = [];
 
 function inputsOf({ inputs }: Pick<DeliveredFrame, "inputs">, place: number): readonly unknown[] {
   if (inputs === undefined) return NO_INPUTS;
-  const { values, ends } = inputs;
+  const { values, ends, blobs } = inputs;
   const first = place === 0 ? 0 : ends[place - 1]!;
-  return Array.from({ length: ends[place]! - first }, (_, input) => decodeValue(pieceOf(values, first + input)));
+  return Array.from({ length: ends[place]! - first }, (_, input) => {
+    // Of each task its own, but for the memory of the arrays: what a task changes in an object is not the next one's.
+    const blob = blobs?.get(first + input);
+    return blob === undefined ? decodeValue(pieceOf(values, first + input)) : readValue(blob);
+  });
 }

@@ -3,11 +3,17 @@ import type { PartStore } from "../../data/part-store.ts";
 import type { Board, BoardEnd } from "./board.ts";
 import type { HandOutId, TaskDone, TaskFailed } from "../core/events.ts";
 import { storeFailureOf } from "../failure.ts";
-import type { Failure, Frame, LongEnd, PartToStore } from "./frame.ts";
+import type { Failure, Frame, LongEnd, LongResult, PartToStore } from "./frame.ts";
+
+/** One result of a thread. */
+export interface LaneDone extends TaskDone {
+  /** A result that is too large for a report: its blob (`protocol/large-values.ts`); `result` is empty then. */
+  readonly value?: SharedArrayBuffer;
+}
 
 /** Tasks that ended. */
 export interface Ended {
-  readonly done: readonly TaskDone[];
+  readonly done: readonly LaneDone[];
   readonly failed: readonly TaskFailed[];
   /** Computed, their parts on the way to the store; each is told again when that has ended. */
   readonly storing: readonly HandOutId[];
@@ -55,7 +61,7 @@ export class FrameRun {
   /** Tells what has ended since the last look. */
   look(): void {
     if (this.board.ended === this.#read) return;
-    const [done, failed, storing]: [TaskDone[], TaskFailed[], HandOutId[]] = [[], [], []];
+    const [done, failed, storing]: [LaneDone[], TaskFailed[], HandOutId[]] = [[], [], []];
     const ends = this.board.read(this.#read);
     this.#read += ends.length;
     for (const end of ends) {
@@ -65,10 +71,10 @@ export class FrameRun {
       }
       const long = this.#takeLong(end.place);
       if ("failure" in long.end) failed.push(this.#failed(end.place, long.end.failure));
-      else if (long.parts.length === 0) done.push(this.#done(end, long.end.result));
+      else if (long.parts.length === 0) done.push(this.#longDone(end, long.end));
       else {
         storing.push(this.#id(end.place));
-        this.#store(end, long, long.end.result);
+        this.#store(end, long, long.end);
       }
     }
     this.#surroundings.onEnded({ done, failed, storing });
@@ -87,10 +93,10 @@ export class FrameRun {
     return long;
   }
 
-  #store(end: BoardEnd, { partsUrl, parts }: LongEnd, result: Uint8Array): void {
+  #store(end: BoardEnd, { partsUrl, parts }: LongEnd, result: LongResult): void {
     const around = this.#surroundings;
     const storing = putAll(around, partsUrl!, parts).then(
-      () => around.onEnded({ done: [this.#done(end, result)], failed: [], storing: [] }),
+      () => around.onEnded({ done: [this.#longDone(end, result)], failed: [], storing: [] }),
       (error: unknown) =>
         around.onEnded({ done: [], failed: [this.#failed(end.place, storeFailureOf(error))], storing: [] }),
     );
@@ -104,9 +110,13 @@ export class FrameRun {
   }
 
   // Written out: these are made for each task.
-  #done({ place, tookUs }: BoardEnd, result: Uint8Array): TaskDone {
+  #done({ place, tookUs }: BoardEnd, result: Uint8Array): LaneDone {
     const { task, epoch, attempt } = this.frame.tasks[place]!;
     return { job: this.frame.job, task, epoch, attempt, tookUs, result };
+  }
+
+  #longDone(end: BoardEnd, long: LongResult): LaneDone {
+    return "result" in long ? this.#done(end, long.result) : { ...this.#done(end, NO_BYTES), value: long.value };
   }
 
   #failed(place: number, { code, message, stack, blameless, endsJob }: Failure): TaskFailed {
@@ -114,6 +124,8 @@ export class FrameRun {
     return { job: this.frame.job, task, epoch, attempt, code, message, stack, blameless, endsJob };
   }
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 async function putAll(around: FrameSurroundings, url: string, parts: readonly PartToStore[]): Promise<void> {
   const store = around.openStore(url);

@@ -7,7 +7,14 @@ import type { ErrorRecord } from "../../common/errors.ts";
 import type { InputFile } from "../../data/inputs.ts";
 import type { PartAccess } from "../../data/part-store.ts";
 import type { WantedFile } from "../inputs/content-wanted.ts";
-import type { FrameTask } from "../core/events.ts";
+import type { HandOutId } from "../core/events.ts";
+
+/** A task as the pool gets it: all that it needs is in memory. */
+export interface TaskToRun extends Omit<HandOutId, "job"> {
+  readonly parameters: Uint8Array;
+  /** Results it needs, in the order of its needs: those of reports, and blobs as `protocol/large-values.ts` makes them. */
+  readonly inputs: readonly (Uint8Array | SharedArrayBuffer)[];
+}
 
 /** A frame as it is given to the pool: tasks of one job, in the order in which they run. */
 export interface Frame {
@@ -16,7 +23,7 @@ export interface Frame {
   readonly kind: string;
   /** As `tasks/job-common.ts` makes them. The same object for each frame of a job is decoded once by each thread. */
   readonly common: Uint8Array;
-  readonly tasks: readonly FrameTask[];
+  readonly tasks: readonly TaskToRun[];
 }
 
 /** A frame as a thread receives it. Bytes of all tasks lie one after the other: each view of memory costs a copy. */
@@ -31,9 +38,19 @@ export interface DeliveredFrame {
   readonly common: { readonly number: number; readonly bytes: SharedArrayBuffer };
   readonly tasks: Uint32Array;
   readonly parameters: Pieces;
-  /** Results that the tasks need, and where those of each end among them; absent where none needs any. */
-  readonly inputs?: { readonly values: Pieces; readonly ends: Uint32Array };
+  /** Results that the tasks need; absent where none needs any. */
+  readonly inputs?: DeliveredInputs;
   readonly board: SharedArrayBuffer;
+}
+
+/** Results that tasks of a frame need, one after the other. */
+export interface DeliveredInputs {
+  /** Where those of each task end among them. */
+  readonly ends: Uint32Array;
+  /** A large one is an empty piece. */
+  readonly values: Pieces;
+  /** Large ones, by their places among all: memory of this process, not copied. Absent where there is none. */
+  readonly blobs?: ReadonlyMap<number, SharedArrayBuffer>;
 }
 
 /** Piece `i` ends at `ends[i]`. */
@@ -81,8 +98,11 @@ export interface LongEnd {
   /** Where its parts go. */
   readonly partsUrl: string | null;
   readonly parts: readonly PartToStore[];
-  readonly end: { readonly result: Uint8Array } | { readonly failure: Failure };
+  readonly end: LongResult | { readonly failure: Failure };
 }
+
+/** What a task returned: packed, or, when that is too large for a report, a blob in memory that threads share. */
+export type LongResult = { readonly result: Uint8Array } | { readonly value: SharedArrayBuffer };
 
 /** Everything a thread may say. */
 export type ToPool =
@@ -123,4 +143,22 @@ export function joinPieces(list: readonly Uint8Array[]): Pieces {
 
 export function pieceOf({ bytes, ends }: Pieces, place: number): Uint8Array {
   return bytes.subarray(place === 0 ? 0 : ends[place - 1], ends[place]);
+}
+
+const IN_BLOB = new Uint8Array(0);
+
+/** The inputs of these tasks, where they need any. */
+export function joinInputs(tasks: readonly TaskToRun[]): DeliveredInputs | undefined {
+  if (!tasks.some(({ inputs }) => inputs.length > 0)) return undefined;
+  const ends = new Uint32Array(tasks.length);
+  const small: Uint8Array[] = [];
+  let blobs: Map<number, SharedArrayBuffer> | undefined;
+  for (let place = 0; place < tasks.length; place++) {
+    for (const input of tasks[place]!.inputs) {
+      if (input instanceof SharedArrayBuffer) (blobs ??= new Map()).set(small.length, input);
+      small.push(input instanceof SharedArrayBuffer ? IN_BLOB : input);
+    }
+    ends[place] = small.length;
+  }
+  return { ends, values: joinPieces(small), ...(blobs !== undefined && { blobs }) };
 }

@@ -7,7 +7,7 @@ import { openPartStore } from "../../data/part-store.ts";
 import type { KindVersion, KnownKind } from "../../tasks/registry.ts";
 import { BOARD_TASKS_MAX } from "./board.ts";
 import type { FrameRun } from "./frame-run.ts";
-import { joinPieces, type DeliveredFrame, type Frame, type ThreadData } from "./frame.ts";
+import { joinInputs, joinPieces, type DeliveredFrame, type Frame, type ThreadData } from "./frame.ts";
 import { PoolInputs, type InputOptions } from "../inputs/pool-inputs.ts";
 import type { TasksToName } from "../inputs/reader-messages.ts";
 import { Lane, type LaneListener, type LaneSurroundings } from "./lane.ts";
@@ -134,19 +134,13 @@ class Pool {
   }
 
   #pack({ kind, common, tasks }: Frame): TasksToName {
-    let inputCount = 0;
-    const hasInputs = tasks.some(({ inputs }) => inputs.length > 0);
+    const inputs = joinInputs(tasks);
     return {
       kind,
       version: this.#versions?.get(kind),
       common: this.#common(common),
       parameters: joinPieces(tasks.map(({ parameters }) => parameters)),
-      ...(hasInputs && {
-        inputs: {
-          values: joinPieces(tasks.flatMap(({ inputs }) => inputs)),
-          ends: Uint32Array.from(tasks, ({ inputs }) => (inputCount += inputs.length)),
-        },
-      }),
+      ...(inputs !== undefined && { inputs }),
     };
   }
 

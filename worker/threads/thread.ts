@@ -1,20 +1,19 @@
 /** Entry of a pool thread: runs the tasks of its frames one after the other and tells how each ended. */
 import { hash } from "node:crypto";
 import { workerData, type MessagePort } from "node:worker_threads";
-import { PeError } from "../../common/errors.ts";
-import { packValue } from "../../protocol/values.ts";
+import { INLINE_BYTES_MAX } from "../../protocol/held-values.ts";
+import { packOrLayOut } from "../../protocol/large-values.ts";
 import { parse } from "../../tasks/parse.ts";
 import type { KindVersion } from "../../tasks/registry.ts";
 import { Board } from "./board.ts";
 import { failureOf } from "../failure.ts";
-import type { DeliveredFrame, Failure, PartToStore, ThreadData } from "./frame.ts";
+import type { DeliveredFrame, Failure, LongResult, PartToStore, ThreadData } from "./frame.ts";
 import { parametersOf } from "./frame-parameters.ts";
+import { shareLaidOut } from "./shared-value.ts";
 import { TaskInThread } from "./thread-context.ts";
 import { ThreadJobs, type ThreadJob } from "./thread-job.ts";
 import { ThreadPort } from "./thread-port.ts";
 
-/** A larger result has to be a part. */
-const RESULT_BYTES_MAX = 64 * 1024;
 /** Frames that wait, of which the first keeps the thread busy while more are on their way. */
 const FRAMES_ENOUGH = 2;
 
@@ -57,7 +56,10 @@ async function runFrame(frame: DeliveredFrame, port: ThreadPort): Promise<void> 
 }
 
 /** How a task ended: what it returned and handed over, or why it failed. */
-type Ending = { readonly result: Uint8Array; readonly task: TaskInThread } | { readonly failure: Failure };
+type Ending = { readonly result: Result; readonly task: TaskInThread } | { readonly failure: Failure };
+
+/** Packed, or, when it is too large for a report, a blob. */
+type Result = Uint8Array | SharedArrayBuffer;
 
 /** A job that cannot begin fails all its tasks. */
 async function jobOf(frame: DeliveredFrame): Promise<ThreadJob | { readonly failure: Failure }> {
@@ -78,7 +80,7 @@ function runTask(frame: DeliveredFrame, place: number, job: ThreadJob, port: Thr
     const value = kind.run(checked, task);
     if (isPromise(value)) return endLater(kind.name, task, value);
     task.over();
-    return { result: encoded(kind.name, value), task };
+    return { result: resultOf(value), task };
   } catch (error) {
     return failed(kind.name, task, error);
   }
@@ -86,7 +88,7 @@ function runTask(frame: DeliveredFrame, place: number, job: ThreadJob, port: Thr
 
 async function endLater(kind: string, task: TaskInThread, value: PromiseLike<unknown>): Promise<Ending> {
   try {
-    const result = encoded(kind, await value);
+    const result = resultOf(await value);
     task.over();
     return { result, task };
   } catch (error) {
@@ -112,30 +114,31 @@ function tell(
   board: Board,
   tookUs: number,
 ): void {
-  if ("result" in ending && ending.task.parts.length === 0 && board.takes(ending.result))
-    return board.end(tookUs, ending.result);
+  if ("result" in ending && ending.task.parts.length === 0) {
+    const { result } = ending;
+    if (result instanceof Uint8Array && board.takes(result)) return board.end(tookUs, result);
+  }
   const head = { type: "ended", frame: number, place } as const;
   if ("failure" in ending) port.say({ ...head, partsUrl: null, parts: [], end: ending });
   else {
     const { result, task } = ending;
     const parts = task.parts.map(digested);
     port.say(
-      { ...head, partsUrl: task.partsUrl, parts, end: { result: result.slice() } },
+      { ...head, partsUrl: task.partsUrl, parts, end: longResult(result) },
       parts.flatMap(({ bytes }) => transferable(bytes)),
     );
   }
   board.end(tookUs, undefined);
 }
 
-/** A view of memory that other results share. */
-function encoded(kind: string, value: unknown): Uint8Array {
-  const bytes = packValue(value);
-  if (bytes.byteLength <= RESULT_BYTES_MAX) return bytes;
-  throw new PeError(
-    "PE_LIMIT",
-    `Cannot return the result of a ${kind} task: it has ${bytes.byteLength} bytes, more than ${RESULT_BYTES_MAX}; ` +
-      `store it as a part and return its name`,
-  );
+/** Packed it is a view of memory that other results share. */
+function resultOf(value: unknown): Result {
+  const packed = packOrLayOut(value, INLINE_BYTES_MAX);
+  return packed instanceof Uint8Array ? packed : shareLaidOut(packed);
+}
+
+function longResult(result: Result): LongResult {
+  return result instanceof Uint8Array ? { result: result.slice() } : { value: result };
 }
 
 function digested({ name, bytes }: Pick<PartToStore, "name" | "bytes">): PartToStore {
