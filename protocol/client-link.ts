@@ -4,6 +4,7 @@
  * A client opens a job (or joins the one of the same id), appends batches of tasks to it, and watches it. Requests carry a
  * number that the answer repeats. Columns of one message have one entry a task.
  */
+import { VALUE_BYTES_MAX, valueSource, SOURCES_MAX, WORKER_NAME_LENGTH_MAX } from "./held-values.ts";
 import { bytes, flag, integer, list, messages, object, optional, text, uint32s, type Infer } from "./schema.ts";
 
 /** Tasks of one batch with parameters, keys or dependencies of their own; a range has no such limit. */
@@ -26,6 +27,9 @@ const column = uint32s(BATCH_TASKS_MAX);
 const blob = bytes(1 << 20);
 const common = bytes(COMMON_BYTES_MAX);
 const key = text(KEY_LENGTH_MAX);
+const workerNames = list(text(WORKER_NAME_LENGTH_MAX), 1024);
+/** Values whose holders one message names. */
+export const WHO_HAS_MAX = 256;
 
 /** What holds for all tasks of a batch. */
 const options = object({
@@ -96,6 +100,19 @@ export const clientToScheduler = messages({
   find: { request, id: text(256) },
   /** Lists jobs and workers. */
   status: { request },
+  /**
+   * Where the value of a finished task is. Answered when somebody has it: one that is lost is computed again. `gone`: workers
+   * that said that they do not have it.
+   */
+  locate: { request, job: u32, task: u32, gone: list(text(WORKER_NAME_LENGTH_MAX), 16) },
+  /** Who has the values of these tasks now. */
+  whoHas: { request, job: u32, tasks: uint32s(WHO_HAS_MAX) },
+  /** This client wants these results no more. What nobody wants, and no unfinished task needs, is forgotten. */
+  letGo: { request, job: u32, tasks: column },
+  /** Has values held by `copies` workers, or by those named; answered when they are. */
+  replicate: { request, job: u32, tasks: uint32s(WHO_HAS_MAX), copies: integer(1, 4096), workers: workerNames },
+  /** Values that are lost are computed again at once, not only when somebody needs them. */
+  persist: { request, job: u32, tasks: column },
   /** Last transitions of a task. */
   story: { request, job: u32, task: u32, /** That a user gave; then job and task say nothing. */ key: optional(key) },
 });
@@ -125,12 +142,19 @@ export const schedulerToClient = messages({
   appended: { request, job: u32, tasks: u32 },
   /** Keys that were known: task `indices[i]` of the request is task `tasks[i]` of job `jobs[i]`. Comes before `appended`. */
   joined: { request, indices: column, jobs: column, tasks: column },
-  /** Answers `seal`, `watch`, `unwatch`, `cancel`, `retry` and `release`: done, and durable. */
+  /** Answers `seal`, `watch`, `unwatch`, `cancel`, `retry`, `release`, `letGo`, `replicate` and `persist`: done, and durable. */
   ok: { request },
   /** Answers any request that cannot be; nothing changed. */
   refused: { request, code: text(64), message: text(4096) },
   /** Tasks that finished, with their results where the watcher wants them. */
-  finished: { job: u32, tasks: column, ends: column, results: blob },
+  finished: {
+    job: u32,
+    tasks: column,
+    ends: column,
+    results: blob,
+    /** Bytes of results that are values, held by workers; absent where none is. */
+    sizes: optional(column),
+  },
   /** A task failed for good. */
   erred: {
     job: u32,
@@ -163,10 +187,23 @@ export const schedulerToClient = messages({
         processing: u32,
         finished: u32,
         rssBytes: integer(0, Number.MAX_SAFE_INTEGER),
+        /** That it holds, and their bytes. */
+        values: u32,
+        valueBytes: integer(0, Number.MAX_SAFE_INTEGER),
       }),
       1024,
     ),
   },
+  /** Answers `locate`. `token`: opens the holders' doors for values of this job. */
+  located: {
+    request,
+    id: text(256),
+    bytes: integer(1, VALUE_BYTES_MAX),
+    sources: list(valueSource, SOURCES_MAX),
+    token: optional(text(128)),
+  },
+  /** Answers `whoHas`, in its order: bytes (0 where the result is no value) and holders of each. */
+  holders: { request, sizes: uint32s(WHO_HAS_MAX), workers: list(list(text(WORKER_NAME_LENGTH_MAX), 64), WHO_HAS_MAX) },
   /** Answers `story`: transitions, oldest first, then what the task waits for or why it was cancelled. */
   storyIs: { request, lines: list(text(STORY_LINE_LENGTH_MAX), 64) },
   /** The connection closes: wrong version; said so that a person reads why. */

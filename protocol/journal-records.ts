@@ -44,7 +44,16 @@ export const journalRecords = messages({
   },
   sealed: { job: u32 },
   /** Not of volatile tasks. */
-  finished: { job: u32, tasks: column, ends: column, results: blob },
+  finished: {
+    job: u32,
+    tasks: column,
+    ends: column,
+    results: blob,
+    /** Of results that are values: their bytes; absent where none is. */
+    sizes: optional(column),
+  },
+  /** Finished tasks whose values nobody has any more, and somebody needs: they run again. */
+  lost: { job: u32, tasks: column },
   erred: {
     job: u32,
     task: u32,

@@ -6,6 +6,7 @@
  * one message have one entry a task.
  */
 import { COMMON_BYTES_MAX } from "./client-link.ts";
+import { servingAt, valueWanted, WORKER_NAME_LENGTH_MAX } from "./held-values.ts";
 import {
   bytes,
   flag,
@@ -35,6 +36,11 @@ const u32 = integer(0, U32_MAX);
 const tasks = uint32s(TASKS_PER_MESSAGE_MAX);
 /** Blobs of a message one after the other; entry `i` ends at `ends[i]`. */
 const blob = bytes(1 << 20);
+/** Bytes of values, one entry a task: 0 where the result is no value. */
+const sizes = tasks;
+/** Values that one message names with their holders. */
+export const VALUES_PER_MESSAGE_MAX = 256;
+const workerNames = list(text(WORKER_NAME_LENGTH_MAX), 16);
 
 /** Everything a worker may say to the scheduler. */
 export const workerToScheduler = messages({
@@ -55,8 +61,10 @@ export const workerToScheduler = messages({
     kinds: list(object({ name: text(64), version: text(256), impure: optional(flag()) }), 256),
     /** What tasks can ask for, such as gpu=1. */
     resources: list(object({ name: text(64), amount: integer(0, 1_000_000) }), 64),
-    /** Whether `held` messages follow: the scheduler hands out nothing before the last of them. */
+    /** Whether `holds` and `held` messages follow: the scheduler hands out nothing before the last `held`. */
     holds: flag(),
+    /** Where it serves values; absent: they are had through the scheduler alone. */
+    serving: optional(servingAt),
     /** How the worker's process before this one died: for the errors of tasks that it held. Absent: none did, or it had its reasons. */
     lastDeath: optional(
       object({
@@ -71,6 +79,8 @@ export const workerToScheduler = messages({
       }),
     ),
   },
+  /** After `register`: values that this worker still has. */
+  holds: { id: text(256), tasks, sizes },
   /** After `register`: hand-outs of an earlier connection that this worker still has, running, waiting or finished. */
   held: { job: u32, id: text(256), tasks, epochs: tasks, attempts: tasks, last: flag() },
   /** Every half second. Renews the leases of the hand-outs it names, and only those. */
@@ -93,6 +103,8 @@ export const workerToScheduler = messages({
     ends: tasks,
     /** At most 64 KiB each. */
     results: blob,
+    /** Of results that stay on this worker as values; absent where none does. */
+    sizes: optional(sizes),
   },
   /** The task itself ended in an error, its thread died under it, or it ran out of time. */
   failed: {
@@ -112,6 +124,25 @@ export const workerToScheduler = messages({
   },
   /** Hand-outs given back unbegun: answer to `retract`, or the worker leaves. */
   returned: { job: u32, tasks, attempts: tasks },
+  /** It has fetched these values, and others may have them from it. */
+  have: { id: text(256), tasks, sizes },
+  /** It has these values no more: copies that took too much memory, or a disk that failed. */
+  lost: { id: text(256), tasks },
+  /**
+   * A hand-out is given back, because a value that it needs could not be had. `job` 0: the value was wanted for its own sake
+   * (`keep`).
+   */
+  starved: {
+    job: u32,
+    task: u32,
+    epoch: u32,
+    attempt: u32,
+    /** The value. */
+    id: text(256),
+    value: u32,
+    /** Holders that said that they do not have it. */
+    gone: workerNames,
+  },
   /** Takes no more work; goes when its hand-outs are stored or returned. */
   leaving: {},
 });
@@ -129,6 +160,23 @@ export const schedulerToWorker = messages({
    * needs much is named in several messages.
    */
   inputs: { job: u32, tasks, attempts: tasks, counts: tasks, ends: tasks, values: blob },
+  /**
+   * Values that a task needs and who has them, before its hand-out. `places[i]` says which of its needs `values[i]` is; the
+   * others come in `inputs`, in their order. A task that needs many is named in several messages.
+   */
+  values: { job: u32, task: u32, attempt: u32, places: tasks, values: list(valueWanted, VALUES_PER_MESSAGE_MAX) },
+  /** Fetch these values and have them ready. */
+  keep: { values: list(valueWanted, VALUES_PER_MESSAGE_MAX) },
+  /** Nobody wants these values any more: forget them when the hand-outs that use them have ended. */
+  free: {
+    id: text(256),
+    tasks,
+    /** Only those that come from these hand-outs. */
+    epochs: optional(tasks),
+    attempts: optional(tasks),
+  },
+  /** Send a value to the scheduler, under this name, for somebody who cannot reach this worker. */
+  upload: { ticket: text(64), id: text(256), task: u32 },
   /** These reports are durable, or of no use any more: forget them. */
   stored: { job: u32, tasks, epochs: tasks, attempts: tasks },
   /** Give back up to `count` hand-outs that have not begun, the last ones first. */

@@ -8,6 +8,7 @@
 import { asPeError, PeError } from "../common/errors.ts";
 import { decodeFrame, encodeFrame } from "../protocol/codec.ts";
 import { journalRecords, type JournalRecord } from "../protocol/journal-records.ts";
+import { sliceOf } from "./core/finished.ts";
 
 /** Of what the records say. Raised with every change of `protocol/journal-records.ts`; a test holds it. */
 export const JOURNAL_VERSION = 1;
@@ -94,17 +95,13 @@ function* cut(record: JournalRecord): Iterable<JournalRecord> {
 
 function* cutFinished(record: RecordOf<"finished">): Iterable<JournalRecord> {
   const { tasks, ends, results } = record;
-  if (results.byteLength + tasks.length * 2 * U32_BYTES <= RECORD_BYTES_GOOD) return void (yield record);
+  const entryBytes = record.sizes === undefined ? 2 * U32_BYTES : 3 * U32_BYTES;
+  if (results.byteLength + tasks.length * entryBytes <= RECORD_BYTES_GOOD) return void (yield record);
   for (let start = 0; start < tasks.length;) {
     const base = start === 0 ? 0 : ends[start - 1]!;
     let stop = start + 1;
-    while (stop < tasks.length && ends[stop]! - base + (stop + 1 - start) * 2 * U32_BYTES <= RECORD_BYTES_GOOD) stop++;
-    yield {
-      ...record,
-      tasks: tasks.subarray(start, stop),
-      ends: ends.subarray(start, stop).map((end) => end - base),
-      results: results.subarray(base, ends[stop - 1]),
-    };
+    while (stop < tasks.length && ends[stop]! - base + (stop + 1 - start) * entryBytes <= RECORD_BYTES_GOOD) stop++;
+    yield { type: "finished", job: record.job, ...sliceOf(record, start, stop) };
     start = stop;
   }
 }

@@ -1,4 +1,5 @@
 /** An idle worker beside one that holds more than it can run: the busy one gives back the end of its line. */
+import { isWorthMoving } from "./locality.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
 import { fits, mayGet, likelyBegun, type WorkerRecord } from "./worker-record.ts";
 
@@ -8,7 +9,7 @@ export function balance(state: SchedulerState): void {
   let slots = idle.reduce((sum, worker) => sum + idleSlots(worker), 0);
   for (const worker of state.workers.values()) {
     if (slots <= 0) return;
-    const count = Math.min(spare(worker, idle), slots);
+    const count = Math.min(spare(state, worker, idle), slots);
     if (count <= 0) continue;
     worker.retracting = true;
     toWorker(state, worker.link, { type: "retract", count });
@@ -21,10 +22,12 @@ function idleSlots(worker: WorkerRecord): number {
 }
 
 /** Half of what a worker has not begun, if one of the idle can run it. */
-function spare(worker: WorkerRecord, idle: readonly WorkerRecord[]): number {
+function spare(state: SchedulerState, worker: WorkerRecord, idle: readonly WorkerRecord[]): number {
   if (worker.retracting || worker.state !== "active" || worker.leases.size <= worker.slots) return 0;
   const unbegun = worker.leases.size - Math.max(worker.slots, likelyBegun(worker).length);
   if (unbegun <= 0) return 0;
   const last = [...worker.leases.values()].at(-1)!;
-  return idle.some((other) => fits(other, last.batch)) ? Math.ceil(unbegun / 2) : 0;
+  const isOfUse = (other: WorkerRecord): boolean =>
+    fits(other, last.batch) && isWorthMoving(state, last.batch, last.task, other);
+  return idle.some(isOfUse) ? Math.ceil(unbegun / 2) : 0;
 }

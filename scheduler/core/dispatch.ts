@@ -5,6 +5,8 @@
 import { HandOver } from "./hand-over.ts";
 import { queuedIn, type Batch } from "./job.ts";
 import { HELD_PER_SLOT_MIN } from "./limits.ts";
+import { provide } from "./lineage.ts";
+import { takeSuited } from "./locality.ts";
 import { goesBefore } from "./queue.ts";
 import type { SchedulerState } from "./state.ts";
 import { placeSuspects } from "./suspects.ts";
@@ -56,7 +58,7 @@ function feed(state: SchedulerState, worker: WorkerRecord, batch: Batch): boolea
   const room = Math.min(roomFor(worker, batch), resourceRoom(worker, batch), fairShare(state, worker, batch));
   const hand = new HandOver(state, worker, batch);
   while (hand.tasks < room && !hand.isFull) {
-    const task = takeTask(batch, worker);
+    const task = takeTask(state, batch, worker);
     if (task === undefined) break;
     hand.add(task);
   }
@@ -74,9 +76,9 @@ function fairShare({ hungry }: SchedulerState, worker: WorkerRecord, batch: Batc
 }
 
 /** The next task of a batch for a worker; those that came back first. */
-function takeTask(batch: Batch, worker: WorkerRecord): number | undefined {
-  for (let task = batch.ready.pop(); task !== undefined; task = batch.ready.pop())
-    if (isWanted(batch, task)) return task;
+function takeTask(state: SchedulerState, batch: Batch, worker: WorkerRecord): number | undefined {
+  for (let task = takeReady(state, batch, worker); task !== undefined; task = takeReady(state, batch, worker))
+    if (isWanted(batch, task) && (batch.needs === undefined || provide(state, batch.job, task))) return task;
   for (let segment = pickSegment(batch, worker); segment !== undefined; segment = pickSegment(batch, worker)) {
     const task = segment.start++;
     segment.owner = startsGroup(batch, segment.start) ? undefined : worker.link;
@@ -84,6 +86,11 @@ function takeTask(batch: Batch, worker: WorkerRecord): number | undefined {
     if (isWanted(batch, task)) return task;
   }
   return undefined;
+}
+
+function takeReady(state: SchedulerState, batch: Batch, worker: WorkerRecord): number | undefined {
+  const isAnyAsGood = batch.needs === undefined || state.values.size === 0;
+  return isAnyAsGood ? batch.ready.pop() : takeSuited(state, batch, worker);
 }
 
 /** Tasks are left where they stand when they are cancelled, adopted or suspected meanwhile; suspects go elsewhere. */

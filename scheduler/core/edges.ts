@@ -31,6 +31,14 @@ export class Edges {
     for (let edge = list; edge !== NONE; edge = this.#next[edge]!) callback(this.#job[edge]!, this.#task[edge]!);
   }
 
+  /** How often a list names a task. */
+  countOf(list: number, job: number, task: number): number {
+    let count = 0;
+    for (let edge = list; edge !== NONE; edge = this.#next[edge]!)
+      if (this.#job[edge] === job && this.#task[edge] === task) count++;
+    return count;
+  }
+
   /** Gives the edges of a list back. */
   release(list: number): void {
     if (list === NONE) return;

@@ -1,13 +1,16 @@
 /** Which task needs which: counted down as results become durable. */
 import { assert } from "../../common/assert.ts";
+import { claimNeeds, settleEnd } from "./claims.ts";
 import { batchOf, keyOf, type Job } from "./job.ts";
+import { forEachNeed, hasResult } from "./needs.ts";
 import { makeReady, move, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
+import { leaseKey } from "./worker-record.ts";
 
 /** The result of a task is durable: tasks that waited for it alone are queued. */
 export function settle(state: SchedulerState, job: Job, task: number): void {
   const { edges } = state;
-  job.table.setSettled(task, true);
+  settleEnd(state, job, task);
   const list = job.table.firstEdge(task);
   if (list < 0) return;
   edges.forEach(list, (number, index) => {
@@ -34,6 +37,7 @@ export function forgetEdges({ edges }: SchedulerState, { table }: Job, task: num
 
 /** Links a new task to what it needs, and counts what has no durable result yet. */
 export function linkNeeds(state: SchedulerState, job: Job, task: number): void {
+  claimNeeds(state, job, task);
   let unfinished = 0;
   forEachNeed(state, job, task, (need, index) => {
     if (hasResult(need, index)) return;
@@ -43,46 +47,24 @@ export function linkNeeds(state: SchedulerState, job: Job, task: number): void {
   job.table.setWaitsFor(task, unfinished);
 }
 
-/** Needs without a durable result, of a task whose edges are there already. */
-export function countNeeds(state: SchedulerState, job: Job, task: number): number {
+/**
+ * The same for a task that may have some of the links: those of needs that have ended since are gone.
+ *
+ * @returns How many of its needs have no durable result.
+ */
+export function linkAnew(state: SchedulerState, job: Job, task: number): number {
+  const counts = new Map<number, number>();
   let unfinished = 0;
   forEachNeed(state, job, task, (need, index) => {
-    if (!hasResult(need, index)) unfinished++;
+    if (hasResult(need, index)) return;
+    unfinished++;
+    const key = leaseKey(need.job, index);
+    const known = counts.get(key) ?? state.edges.countOf(need.table.firstEdge(index), job.job, task);
+    counts.set(key, known - 1);
+    if (known <= 0) need.table.setFirstEdge(index, state.edges.add(need.table.firstEdge(index), job.job, task));
   });
+  job.table.setWaitsFor(task, unfinished);
   return unfinished;
-}
-
-/** Calls back with each task whose result `task` needs, in order; a job that was released is left out. */
-export function forEachNeed(
-  state: SchedulerState,
-  job: Job,
-  task: number,
-  callback: (need: Job, index: number) => void,
-): void {
-  const { needs, start } = batchOf(job, task);
-  if (needs === undefined) return;
-  const place = task - start;
-  for (let k = place === 0 ? 0 : needs.ends[place - 1]!; k < needs.ends[place]!; k++) {
-    const need = state.jobs.get(needs.jobs[k]!);
-    if (need !== undefined) callback(need, needs.tasks[k]!);
-  }
-}
-
-/** Why a task will never get what it needs, if so. */
-export function lostNeed(state: SchedulerState, job: Job, task: number): string | undefined {
-  const { needs, start } = batchOf(job, task);
-  if (needs === undefined) return undefined;
-  const place = task - start;
-  for (let k = place === 0 ? 0 : needs.ends[place - 1]!; k < needs.ends[place]!; k++) {
-    const need = state.jobs.get(needs.jobs[k]!);
-    const index = needs.tasks[k]!;
-    if (need === undefined) return `Task ${index} of job ${needs.jobs[k]!}, which it needs, was released`;
-    const now = need.table.state(index);
-    if (now === TASK.cancelled) return `Task ${keyOf(need, index)}, which it needs, was cancelled`;
-    if (now === TASK.erred)
-      return `Task ${keyOf(need, index)}, which it needs, failed: ${need.errors.get(index)?.message ?? ""}`;
-  }
-  return undefined;
 }
 
 /** Tasks that wait for this one. */
@@ -93,10 +75,4 @@ export function waitingFor({ edges, jobs }: SchedulerState, job: Job, task: numb
     if (dependant?.table.state(index) === TASK.waiting) waiting.push({ job: dependant, task: index });
   });
   return waiting;
-}
-
-/** Before its result is durable, nothing may build on it. */
-function hasResult({ table }: Job, task: number): boolean {
-  const now = table.state(task);
-  return (now === TASK.finished || now === TASK.released) && table.isSettled(task);
 }

@@ -1,9 +1,12 @@
 /** What a worker is told with a hand-out: its job, the results it needs, its parameters. Some hand-outs share a message. */
-import { forEachNeed } from "./graph.ts";
+import type { ValueWanted } from "../../protocol/held-values.ts";
+import { VALUES_PER_MESSAGE_MAX } from "../../protocol/worker-link.ts";
+import { forEachNeed } from "./needs.ts";
 import { parametersOf, type Batch } from "./job.ts";
 import { grant } from "./leases.ts";
 import { ASSIGN_BYTES_MAX, ASSIGN_TASKS_MAX } from "./limits.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
+import { valueOf, wantedOf } from "./values.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
 /** Collects hand-outs of one batch to one worker; `send` says them, those before that a message cannot hold are said at once. */
@@ -93,7 +96,12 @@ class Inputs {
 
   add(task: number, attempt: number): void {
     let isNamed = false;
+    let place = -1;
+    const values: { place: number; wanted: ValueWanted }[] = [];
     forEachNeed(this.#state, this.#batch.job, task, (need, index) => {
+      place++;
+      const held = valueOf(this.#state, need, index);
+      if (held !== undefined) return void values.push({ place, wanted: wantedOf(held, task + place) });
       const value = need.table.result(index);
       if (this.#bytes + value.byteLength > ASSIGN_BYTES_MAX || this.#ends.length === INPUTS_PER_MESSAGE_MAX) {
         this.send();
@@ -109,6 +117,22 @@ class Inputs {
       this.#ends.push((this.#bytes += value.byteLength));
       this.#blobs.push(value);
     });
+    if (values.length > 0) this.#sendValues(task, attempt, values);
+  }
+
+  #sendValues(task: number, attempt: number, values: readonly { place: number; wanted: ValueWanted }[]): void {
+    tellJob(this.#state, this.#worker, this.#batch);
+    for (let start = 0; start < values.length; start += VALUES_PER_MESSAGE_MAX) {
+      const some = values.slice(start, start + VALUES_PER_MESSAGE_MAX);
+      toWorker(this.#state, this.#worker.link, {
+        type: "values",
+        job: this.#batch.job.job,
+        task,
+        attempt,
+        places: Uint32Array.from(some, ({ place }) => place),
+        values: some.map(({ wanted }) => wanted),
+      });
+    }
   }
 
   send(): void {

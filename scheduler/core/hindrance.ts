@@ -1,7 +1,7 @@
 /** Why nothing of a job runs, in words for whoever asks: a cluster must never stand still without saying what it waits for. */
 import { BECAUSE_LENGTH_MAX } from "../../protocol/client-link.ts";
 import { fitting } from "../../protocol/fitting.ts";
-import { forEachNeed } from "./graph.ts";
+import { forEachNeed } from "./needs.ts";
 import { batchOf, keyOf, queuedIn, type Batch, type Job } from "./job.ts";
 import type { SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";

@@ -67,6 +67,15 @@ export interface Batch {
   isQueued: boolean;
 }
 
+/** A client that is told how the tasks of a job end. */
+export interface Watcher {
+  readonly results: boolean;
+  /** Tasks whose results it wants no more. */
+  letGo?: Set<number>;
+  /** Tasks whose values it wants to be there at all times. */
+  persisted?: Set<number>;
+}
+
 export interface Job extends JobHead {
   readonly table: TaskTable;
   /** Ascending by `start`, without gaps. */
@@ -75,7 +84,7 @@ export interface Job extends JobHead {
   readonly keys: (string | undefined)[];
   /** Errors of erred tasks by index. */
   readonly errors: Map<number, TaskError>;
-  readonly watchers: Map<number, { results: boolean }>;
+  readonly watchers: Map<number, Watcher>;
   /** What the last task that was reported took on average in its batch: the estimate for batches without a report. */
   tookUs: number | undefined;
   sealed: boolean;

@@ -10,6 +10,7 @@ import { toWorker, type SchedulerState } from "./state.ts";
 import { accuse, acquitAll, isSpent, judge } from "./suspects.ts";
 import { TASK } from "./task-state.ts";
 import { requeue } from "./transitions.ts";
+import { loseHoldings } from "./values.ts";
 import { leaseKey, mayHaveBegun, resourceRoom, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 type Said<Name extends WorkerToScheduler["type"]> = MessageOf<typeof workerToScheduler, Name>;
@@ -60,6 +61,7 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
     link,
     name: message.name,
     instance: message.instance,
+    serving: message.serving,
     slots: message.slots,
     kinds: new Map(message.kinds.map(({ name, version }) => [name, version])),
     impure: new Set(message.kinds.filter(({ impure }) => impure).map(({ name }) => name)),
@@ -72,6 +74,8 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
     leases: new Map(),
     outstandingUs: 0,
     finished: 0,
+    values: new Set(),
+    valueBytes: 0,
     jobs: new Set(),
     foreign: new Set(),
     alone: false,
@@ -117,11 +121,12 @@ export function held(
     if (!isKnown || task >= job.table.rows || !keep(state, worker, job, task, epoch, attempt))
       unwanted.push({ task, epoch, attempt });
   }
-  if (!isKnown) {
+  // A worker that holds values only has no hand-outs to name.
+  if (!isKnown && tasks.length > 0) {
     worker.foreign.add(number);
     worker.jobs.delete(number);
     toWorker(state, worker.link, { type: "forget", job: number });
-  } else if (!worker.foreign.has(number)) worker.jobs.add(number);
+  } else if (isKnown && !worker.foreign.has(number)) worker.jobs.add(number);
   // A result that is not durable yet may still be wanted from this worker.
   if (unwanted.length > 0) state.durability.after(() => tellDrop(state, worker.link, number, unwanted));
   if (last) endJoining(state, worker);
@@ -176,6 +181,7 @@ export function loseWorker(state: SchedulerState, worker: WorkerRecord, reason: 
   const accused = reason === "closed" && worker.state !== "leaving" ? mayHaveBegun(worker) : [];
   const leases = [...worker.leases.values()];
   worker.leases.clear();
+  loseHoldings(state, worker);
   for (const lease of accused) accuse(state, lease, worker.instance);
   for (const { job, task } of leases) requeue(state, job, task, worker.link);
   const seen = { seen: howItWent(worker), instance: worker.instance };

@@ -2,7 +2,9 @@
 import { balance } from "./balance.ts";
 import { loseWorker } from "./joining.ts";
 import { HEARTBEAT_MS, LEASE_MS, LOST_AFTER_MS, SUSPECT_AFTER_MS, TRANSIENT_GRACE_MS } from "./limits.ts";
+import { computePersisted, serveAllSeekers } from "./locating.ts";
 import { isNeeded, release } from "./releasing.ts";
+import { replicateAll } from "./replicating.ts";
 import { takeBack } from "./reports.ts";
 import type { SchedulerState } from "./state.ts";
 import { passVerdicts } from "./suspects.ts";
@@ -12,6 +14,9 @@ export function onTick(state: SchedulerState): void {
   forgiveOwnSilence(state);
   for (const worker of state.workers.values()) checkWorker(state, worker);
   passVerdicts(state);
+  if (state.seekers.size > 0) serveAllSeekers(state);
+  if (state.replications.size > 0) replicateAll(state);
+  for (const job of state.persisted) computePersisted(state, job);
   balance(state);
   for (const job of state.abandoned)
     if (state.nowMs - job.abandonedMs! > TRANSIENT_GRACE_MS && !isNeeded(state, job)) release(state, job);

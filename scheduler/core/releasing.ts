@@ -1,4 +1,5 @@
 /** Jobs that are forgotten. */
+import { dropClaimsOf, valuesOf } from "./claims.ts";
 import { forgetEdges } from "./graph.ts";
 import type { Job, Needs } from "./job.ts";
 import { journal, leaveSuspects, type SchedulerState } from "./state.ts";
@@ -6,7 +7,8 @@ import { TASK } from "./task-state.ts";
 import { uncountJob } from "./totals.ts";
 import { cancelUnended, range, tellCancelledAll } from "./transitions.ts";
 import { tellRest } from "./watching.ts";
-import { splitKey } from "./worker-record.ts";
+import { dropValue } from "./values.ts";
+import { leaseKey, splitKey } from "./worker-record.ts";
 
 /** Whether an unfinished task of another job needs a result of this one. */
 export function isNeeded(state: SchedulerState, job: Job): boolean {
@@ -48,6 +50,9 @@ export function forget(state: SchedulerState, job: Job): void {
   uncountJob(state, job);
   state.jobsById.delete(job.id);
   state.abandoned.delete(job);
+  state.persisted.delete(job);
+  forgetValues(state, job);
+  dropClaimsOf(state, job);
   for (const key of job.keys) if (key !== undefined) state.keys.delete(key);
   for (const batch of job.batches) state.queue.remove(batch);
   if (!state.suspects.isEmpty || state.condemned.size > 0)
@@ -55,4 +60,8 @@ export function forget(state: SchedulerState, job: Job): void {
   for (const notes of [state.accused, state.spent])
     for (const key of notes.keys()) if (splitKey(key).job === job.job) notes.delete(key);
   if (state.edges.count > 0) for (let task = 0; task < job.table.rows; task++) forgetEdges(state, job, task);
+}
+
+function forgetValues(state: SchedulerState, job: Job): void {
+  for (const task of valuesOf(state, job)) dropValue(state, state.values.get(leaseKey(job.job, task))!);
 }

@@ -1,12 +1,14 @@
 /** What workers say of hand-outs. A report counts only for the present one of its task; any other is dropped and counted. */
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
-import type { Finished } from "./finished.ts";
+import { chosenOf, sizeOf, startOf, type Finished, withSizes } from "./finished.ts";
+import { holds, lost, starved } from "./holding.ts";
 import { fit, keyOf, type Job } from "./job.ts";
 import { held, register } from "./joining.ts";
 import { HELD_BYTES_MAX, REST_MS, REST_MS_MAX, RESULT_BYTES_MAX } from "./limits.ts";
 import { balance } from "./balance.ts";
 import { endLease, leaseOf, tellDrop } from "./leases.ts";
+import { serveSeekers } from "./locating.ts";
 import { journal, toWorker, type SchedulerState } from "./state.ts";
 import { blame, judge, spend } from "./suspects.ts";
 import { settle } from "./graph.ts";
@@ -14,6 +16,7 @@ import { fail, finish, requeue, tellEnd } from "./transitions.ts";
 import { tellFinished } from "./watching.ts";
 import { TASK } from "./task-state.ts";
 import { isFull } from "./totals.ts";
+import { addHolder, tellFree, valueOf } from "./values.ts";
 import { leaseKey, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 type Report<Name extends WorkerToScheduler["type"]> = MessageOf<typeof workerToScheduler, Name>;
@@ -25,7 +28,7 @@ type Handlers = {
   ) => void;
 };
 
-const HANDLERS: Handlers = { held, heartbeat, done, failed, returned, leaving };
+const HANDLERS: Handlers = { holds, held, heartbeat, done, failed, returned, have: holds, lost, starved, leaving };
 
 export function onWorkerSaid(state: SchedulerState, link: number, message: WorkerToScheduler): void {
   if (message.type === "register") {
@@ -77,7 +80,8 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
     const lease = leaseOf(worker, number, tasks[place]!, epochs[place]!, attempts[place]!);
     if (lease === undefined) {
       state.counters.droppedReports++;
-      if (job !== undefined && tasks[place]! < job.table.rows) compareResults(state, job, message, place, worker);
+      if (sizeOf(message, place) > 0) disposeOf(state, worker, message, place);
+      else if (job !== undefined && tasks[place]! < job.table.rows) compareResults(state, job, message, place, worker);
     } else if (endWithResult(state, worker, lease, message, place)) places.push(place);
     isVolatile &&= lease?.batch.options.volatile === true && places.at(-1) === place;
   }
@@ -89,7 +93,10 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
   const settleAll = (): void => {
     toWorker(state, worker.link, { type: "stored", job: number, tasks, epochs, attempts });
     if (job === undefined) return;
-    for (const task of finished.tasks) settle(state, job, task);
+    for (const task of finished.tasks) {
+      settle(state, job, task);
+      if (state.seekers.size > 0) serveSeekers(state, leaseKey(number, task));
+    }
     for (const [link, { results: wanted }] of job.watchers) tellFinished(state, link, job, finished, wanted);
     tellEnd(state, job);
   };
@@ -99,8 +106,8 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
 }
 
 /** Whether each task has its entry in every column, and its result in the bytes. */
-function isWhole({ tasks, epochs, attempts, took, ends, results }: Report<"done">): boolean {
-  const isSquare = [epochs, attempts, took].every(({ length }) => length === tasks.length);
+function isWhole({ tasks, epochs, attempts, took, ends, results, sizes = tasks }: Report<"done">): boolean {
+  const isSquare = [epochs, attempts, took, sizes].every(({ length }) => length === tasks.length);
   return isSquare && fit(ends, tasks.length, results.byteLength);
 }
 
@@ -120,26 +127,24 @@ function endWithResult(
   }
   lease.job.tookUs = lease.batch.tookUs = mean(lease.batch.tookUs, message.took[place]!);
   finish(state, lease.job, message, place, worker.link);
+  if (sizeOf(message, place) > 0) addHolder(valueOf(state, lease.job, lease.task)!, worker);
   return true;
 }
 
-function startOf({ ends }: Finished, place: number): number {
-  return place === 0 ? 0 : ends[place - 1]!;
+/** A value that came too late: a copy, where the task has finished elsewhere, else of no use. */
+function disposeOf(state: SchedulerState, worker: WorkerRecord, message: Report<"done">, place: number): void {
+  const job = worker.foreign.has(message.job) ? undefined : state.jobs.get(message.job);
+  const task = message.tasks[place]!;
+  const value = job === undefined || task >= job.table.rows ? undefined : valueOf(state, job, task);
+  if (value?.bytes === sizeOf(message, place)) return addHolder(value, worker);
+  const id = job?.id ?? "";
+  const made = { epochs: [message.epochs[place]!], attempts: [message.attempts[place]!] };
+  if (id !== "") tellFree(state, worker, id, [task], made);
 }
 
 /** A report that counts as a whole is kept and told as it came. */
-function ownColumns({ tasks, ends, results }: Report<"done">): Finished {
-  return { tasks, ends, results };
-}
-
-function chosenOf(report: Report<"done">, places: readonly number[]): Finished {
-  const ends = new Uint32Array(places.length);
-  let bytes = 0;
-  for (const [at, place] of places.entries()) ends[at] = bytes += report.ends[place]! - startOf(report, place);
-  const results = new Uint8Array(bytes);
-  for (const [at, place] of places.entries())
-    results.set(report.results.subarray(startOf(report, place), report.ends[place]), at === 0 ? 0 : ends[at - 1]);
-  return { tasks: Uint32Array.from(places, (place) => report.tasks[place]!), ends, results };
+function ownColumns({ tasks, ends, results, sizes }: Report<"done">): Finished {
+  return { tasks, ends, results, ...withSizes(sizes) };
 }
 
 function failForSize(state: SchedulerState, { job, task }: Lease, bytes: number, worker: WorkerRecord): void {

@@ -5,12 +5,15 @@ import { STORY_LINE_LENGTH_MAX, type clientToScheduler, type ClientToScheduler }
 import { fitting } from "../../protocol/fitting.ts";
 import { answer, findJob, refuse } from "./answers.ts";
 import { append } from "./appending.ts";
-import { countNeeds } from "./graph.ts";
+import { unsettle } from "./claims.ts";
+import { linkAnew } from "./graph.ts";
 import { batchOf, createJob, type Job } from "./job.ts";
 import { equal } from "./known-keys.ts";
 import { JOB_NUMBER_MAX, JOBS_MAX } from "./limits.ts";
 import { hindranceOfJob, hindranceOfTask } from "./hindrance.ts";
+import { letGo, locate, persist, whoHas } from "./locating.ts";
 import { isNeeded, release } from "./releasing.ts";
+import { replicate } from "./replicating.ts";
 import { journal, makeReady, move, toClient, type SchedulerState } from "./state.ts";
 import { cancel, countsOf, failWhoseNeedsFailed, range, tellEnd } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
@@ -72,6 +75,11 @@ const HANDLERS: Handlers = {
   },
   /** For people: also what is not durable yet. */
   status: (state, link, { request }) => tellStatus(state, link, request),
+  locate,
+  whoHas,
+  letGo,
+  replicate,
+  persist,
   story,
 };
 
@@ -193,13 +201,12 @@ export function putBack(state: SchedulerState, job: Job, tasks: Iterable<number>
     if (!isRetryable(job, task)) continue;
     job.toldEnd = false;
     job.errors.delete(task);
-    job.table.setSettled(task, false);
+    unsettle(state, job, task);
     job.table.setFails(task, 0);
     job.table.setDeaths(task, 0);
-    const unfinished = countNeeds(state, job, task);
+    const unfinished = linkAnew(state, job, task);
     move(state, job, task, unfinished > 0 ? TASK.waiting : TASK.queued);
-    if (unfinished > 0) job.table.setWaitsFor(task, unfinished);
-    else makeReady(state, batchOf(job, task), task);
+    if (unfinished === 0) makeReady(state, batchOf(job, task), task);
   }
   if (job.table.counts[TASK.cancelled] === 0) job.because = undefined;
 }
@@ -211,13 +218,15 @@ function tellStatus(state: SchedulerState, link: number, request: number): void 
     jobs: latestJobs(state),
     workers: [...state.workers.values()]
       .slice(0, STATUS_WORKERS_MAX)
-      .map(({ name, slots, state: now, leases, finished, rssBytes }) => ({
+      .map(({ name, slots, state: now, leases, finished, rssBytes, values, valueBytes }) => ({
         name,
         slots,
         state: now,
         processing: leases.size,
         finished,
         rssBytes,
+        values: values.size,
+        valueBytes,
       })),
   });
 }

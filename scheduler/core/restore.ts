@@ -4,8 +4,11 @@ import type { MessageOf } from "../../protocol/schema.ts";
 import type { journalRecords } from "../../protocol/journal-records.ts";
 import { assert } from "../../common/assert.ts";
 import { addBatch, appendedRecord } from "./appending.ts";
-import { finishedOf } from "./finished.ts";
+import { finishedOf, sizeOf } from "./finished.ts";
+import { settleEnd } from "./claims.ts";
 import { settle } from "./graph.ts";
+import { runAgain } from "./lineage.ts";
+import { hasResult } from "./needs.ts";
 import { batchOf, createJob, type Batch, type Job } from "./job.ts";
 import { forget } from "./releasing.ts";
 import { addJob, putBack } from "./requests.ts";
@@ -14,6 +17,7 @@ import { addAccusation, removeAccusation, spend } from "./suspects.ts";
 import { failWhoseNeedsFailed, forgetAccusations, range, readyWhoseNeedsEnded } from "./transitions.ts";
 import { TASK } from "./task-state.ts";
 import { keepResult } from "./totals.ts";
+import { addValue } from "./values.ts";
 import { leaseKey } from "./worker-record.ts";
 
 type Replay = {
@@ -39,6 +43,7 @@ const REPLAY: Replay = {
       run(state, job, task);
       move(state, job, task, TASK.finished);
       keepResult(state, job, record, place);
+      if (sizeOf(record, place) > 0) addValue(state, job, task, sizeOf(record, place));
       forgetAccusations(state, job, task);
       state.spent.delete(leaseKey(number, task));
       settle(state, job, task);
@@ -49,7 +54,13 @@ const REPLAY: Replay = {
     move(state, job, task, TASK.erred);
     job.errors.set(task, { code, message, stack, attempts, worker });
     forgetAccusations(state, job, task);
-    job.table.setSettled(task, true);
+    settleEnd(state, job, task);
+  },
+  lost: (state, { job: number, tasks }) => {
+    const job = jobOf(state, number);
+    for (const task of tasks)
+      if (hasResult(job, task)) runAgain(state, job, task);
+      else forgive(state, job, task);
   },
   cancelled: (state, { job: number, tasks, because }) => {
     const job = jobOf(state, number);
@@ -57,7 +68,7 @@ const REPLAY: Replay = {
     for (const task of tasks) {
       move(state, job, task, TASK.cancelled);
       forgetAccusations(state, job, task);
-      job.table.setSettled(task, true);
+      settleEnd(state, job, task);
     }
   },
   retried: (state, { job, tasks }) => putBack(state, jobOf(state, job), tasks),
@@ -88,6 +99,17 @@ const REPLAY: Replay = {
 /** Applies one record of an earlier life, in order. */
 export function replay(state: SchedulerState, record: JournalRecord): void {
   (REPLAY[record.type] as (state: SchedulerState, record: JournalRecord) => void)(state, record);
+}
+
+/** Of a volatile task, whose end is in no record: it runs as if for the first time. */
+function forgive(state: SchedulerState, job: Job, task: number): void {
+  const isQueued = job.table.state(task) === TASK.queued;
+  if (isQueued) leaveSuspects(state, job, task);
+  job.table.setFails(task, 0);
+  job.table.setDeaths(task, 0);
+  forgetAccusations(state, job, task);
+  state.spent.delete(leaseKey(job.job, task));
+  if (isQueued) makeReady(state, batchOf(job, task), task);
 }
 
 function jobOf(state: SchedulerState, number: number): Job {
@@ -154,8 +176,9 @@ function* endsOf(state: SchedulerState, { job, table, errors, because }: Job): I
   const cancelled: number[] = [];
   for (let task = 0; task < table.rows; task++) {
     const now = table.state(task);
-    if (now !== TASK.finished) yield* countedAgainst(state, job, table, task);
-    if (now === TASK.finished) {
+    const hasFinished = now === TASK.finished || now === TASK.released;
+    if (!hasFinished) yield* countedAgainst(state, job, table, task);
+    if (hasFinished) {
       finished.push(task);
       bytes += table.result(task).byteLength;
     } else if (now === TASK.cancelled) cancelled.push(task);

@@ -10,11 +10,14 @@ import type { SchedulerEffect } from "./events.ts";
 import { batchOf, type Batch, type Job } from "./job.ts";
 import { BatchQueue } from "./queue.ts";
 import { DEATHS_MAX, VERDICT_AFTER_MS } from "./limits.ts";
+import type { Seeker } from "./locating.ts";
+import type { Replication } from "./replicating.ts";
 import { StoryRing } from "./story.ts";
 import { SuspectLine } from "./suspect-line.ts";
 import type { TaskState } from "./task-state.ts";
 import { TASK } from "./task-state.ts";
 import type { Totals } from "./totals.ts";
+import type { Value } from "./values.ts";
 import type { Telling } from "./watching.ts";
 import { leaseKey, type WorkerRecord } from "./worker-record.ts";
 
@@ -81,6 +84,14 @@ export interface SchedulerState {
   readonly abandoned: Set<Job>;
   /** Watchers that are being told what had ended when they came. */
   readonly telling: Set<Telling>;
+  /** Of results that workers hold; by lease key. Those that are lost, too, but not those that were released. */
+  readonly values: Map<number, Value>;
+  /** Clients that wait to hear where a value is; by lease key. */
+  readonly seekers: Map<number, Seeker[]>;
+  /** Jobs with values that a watcher wants to be there at all times. */
+  readonly persisted: Set<Job>;
+  /** Requests for copies of values that are not fulfilled. */
+  readonly replications: Set<Replication>;
   readonly story: StoryRing;
   readonly durability: Durability;
   readonly counters: Counters;
@@ -115,6 +126,10 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     spent: new Map(),
     abandoned: new Set(),
     telling: new Set(),
+    values: new Map(),
+    seekers: new Map(),
+    persisted: new Set(),
+    replications: new Set(),
     story: new StoryRing(),
     durability: new Durability(sequence),
     counters: { droppedReports: 0, handedOut: 0, finished: 0 },

@@ -6,6 +6,7 @@
 import type { DeathNote } from "./death-notes.ts";
 import { batchOf, keyOf, type Batch, type Job } from "./job.ts";
 import { HandOver } from "./hand-over.ts";
+import { provide } from "./lineage.ts";
 import { reserve } from "./leases.ts";
 import { DEATHS_MAX } from "./limits.ts";
 import { journal, leaveSuspects, makeReady, type Accusation, type HandOutName, type SchedulerState } from "./state.ts";
@@ -130,6 +131,7 @@ export function placeSuspects(state: SchedulerState): void {
     wanted.add(worker);
     reserve(state, worker);
     if (worker.leases.size > 0) continue;
+    if (!provide(state, batch.job, task)) continue;
     const hand = new HandOver(state, worker, batch);
     hand.add(task);
     hand.send();

@@ -31,6 +31,10 @@ export class TaskTable {
   #waitsFor = new Uint32Array(0);
   /** First of the linked edges to tasks that need this one, or -1. */
   #firstEdge = new Int32Array(0);
+  /** Needs of other tasks that name this one and whose end is not durable yet; empty until a task is needed. */
+  #claims = new Uint32Array(0);
+  /** Bytes of results that are values; empty until a task has one. */
+  #valueBytes = new Uint32Array(0);
   readonly counts = new Uint32Array(TASK_STATES.length);
 
   get rows(): number {
@@ -150,6 +154,34 @@ export class TaskTable {
     if (this.#waitsFor.length < this.#state.length)
       this.#waitsFor = grown(this.#waitsFor, new Uint32Array(this.#state.length));
     this.#waitsFor[task] = needs;
+  }
+
+  /** How often unended tasks need this one. */
+  claims(task: number): number {
+    return this.#claims[task] ?? 0;
+  }
+
+  addClaims(task: number, more: number): number {
+    if (this.#claims.length < this.#state.length)
+      this.#claims = grown(this.#claims, new Uint32Array(this.#state.length));
+    return (this.#claims[task] = this.#claims[task]! + more);
+  }
+
+  /** Of the result of a finished task; 0 where it is no value. */
+  valueBytes(task: number): number {
+    return this.#valueBytes[task] ?? 0;
+  }
+
+  setValueBytes(task: number, bytes: number): void {
+    if (bytes === 0 && this.#valueBytes.length === 0) return;
+    if (this.#valueBytes.length < this.#state.length)
+      this.#valueBytes = grown(this.#valueBytes, new Uint32Array(this.#state.length));
+    this.#valueBytes[task] = bytes;
+  }
+
+  /** Whether a result ever was a value. */
+  get mayHaveValues(): boolean {
+    return this.#valueBytes.length > 0;
   }
 
   firstEdge(task: number): number {

@@ -3,12 +3,15 @@ import { BECAUSE_LENGTH_MAX } from "../../protocol/client-link.ts";
 import { MESSAGE_LENGTH_MAX } from "../../protocol/worker-link.ts";
 import { fitting } from "../../protocol/fitting.ts";
 import { batchOf, hasEnded, keyOf, type Batch, type Job, type TaskError } from "./job.ts";
-import type { Finished } from "./finished.ts";
-import { lostNeed, waitingFor } from "./graph.ts";
+import { sizeOf, type Finished } from "./finished.ts";
+import { waitingFor } from "./graph.ts";
+import { settleEnd } from "./claims.ts";
+import { lostNeed } from "./needs.ts";
 import { dropHandOut } from "./leases.ts";
 import { journal, makeReady, move, toClient, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { keepResult } from "./totals.ts";
+import { addValue } from "./values.ts";
 import { leaseKey } from "./worker-record.ts";
 
 /** processing -> finished, for the task at `place` of a report. The caller journals and tells. */
@@ -16,6 +19,8 @@ export function finish(state: SchedulerState, job: Job, report: Finished, place:
   const task = report.tasks[place]!;
   move(state, job, task, TASK.finished, worker);
   keepResult(state, job, report, place);
+  const bytes = sizeOf(report, place);
+  if (bytes > 0) addValue(state, job, task, bytes);
   forgetAccusations(state, job, task);
   if (state.spent.size > 0) state.spent.delete(leaseKey(job.job, task));
   state.counters.finished++;
@@ -114,8 +119,13 @@ export function failWhoseNeedsFailed(state: SchedulerState, job: Job, tasks: Ite
   for (const task of tasks) {
     if (!isUnended(job, task)) continue;
     const because = lostNeed(state, job, task);
-    if (because !== undefined) fail(state, job, task, needError(because));
+    if (because !== undefined) failBecause(state, job, task, because);
   }
+}
+
+/** A task will never have what it needs. */
+export function failBecause(state: SchedulerState, job: Job, task: number, because: string): void {
+  fail(state, job, task, needError(because));
 }
 
 function isUnended({ table }: Job, task: number): boolean {
@@ -136,7 +146,7 @@ function err(state: SchedulerState, { job, task, error, worker }: Failing): void
   job.errors.set(task, fitted);
   journal(state, { type: "erred", job: job.job, task, ...fitted });
   state.durability.after(() => {
-    job.table.setSettled(task, true);
+    settleEnd(state, job, task);
     for (const link of job.watchers.keys()) tellError(state, link, job, task);
     tellEnd(state, job);
   });
@@ -182,7 +192,7 @@ export function cancelUnended(state: SchedulerState, job: Job, tasks: Iterable<n
 
 /** It is durable that they are cancelled. */
 export function tellCancelledAll(state: SchedulerState, job: Job, tasks: Uint32Array): void {
-  for (const task of tasks) job.table.setSettled(task, true);
+  for (const task of tasks) settleEnd(state, job, task);
   for (const link of job.watchers.keys()) tellCancelled(state, link, job, tasks);
   tellEnd(state, job);
 }

@@ -2,6 +2,7 @@
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { clientToScheduler } from "../../protocol/client-link.ts";
 import { findJob } from "./answers.ts";
+import { watcherLeft } from "./claims.ts";
 import { finishedOf, sliceOf, type Finished } from "./finished.ts";
 import type { Job } from "./job.ts";
 import { toClient, type SchedulerState } from "./state.ts";
@@ -126,7 +127,9 @@ export function tellFinished(
 const NONE = new Uint8Array(0);
 
 export function forgetWatcher(state: SchedulerState, job: Job, link: number): void {
-  if (!job.watchers.delete(link) || job.watchers.size > 0 || !job.transient) return;
+  if (!job.watchers.delete(link)) return;
+  watcherLeft(state, job);
+  if (job.watchers.size > 0 || !job.transient) return;
   job.abandonedMs = state.nowMs;
   state.abandoned.add(job);
 }

@@ -17,6 +17,7 @@ import {
   HELD_PER_SLOT_MIN,
   UNTOLD_FRAMES_MAX,
 } from "./limits.ts";
+import type { ServingAt } from "../../protocol/held-values.ts";
 import { estimateOf, type Batch, type Job } from "./job.ts";
 
 export type WorkerState = "joining" | "active" | "suspect" | "leaving";
@@ -39,6 +40,8 @@ export interface WorkerRecord {
   readonly link: number;
   readonly name: string;
   readonly instance: string;
+  /** Where it serves values. */
+  readonly serving: ServingAt | undefined;
   readonly slots: number;
   /** Version by kind. */
   readonly kinds: ReadonlyMap<string, string>;
@@ -55,6 +58,9 @@ export interface WorkerRecord {
   readonly leases: Map<number, Lease>;
   outstandingUs: number;
   finished: number;
+  /** That it holds; by lease key. */
+  readonly values: Set<number>;
+  valueBytes: number;
   /** Jobs it was told about. */
   readonly jobs: Set<number>;
   /** Numbers under which it held tasks of other jobs: those of a journal that was lost. */

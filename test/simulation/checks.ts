@@ -10,6 +10,7 @@ import { DEATHS_MAX } from "../../scheduler/core/limits.ts";
 import { TASK } from "../../scheduler/core/task-state.ts";
 import { leaseKey, type WorkerRecord } from "../../scheduler/core/worker-record.ts";
 import { ENDED, Ledger, must } from "./ledger.ts";
+import { checkValues } from "./value-checks.ts";
 
 type Core = SchedulerCore;
 export type CreateSchedulerCore = typeof createSchedulerCore;
@@ -190,6 +191,12 @@ export class LocalChecks {
   }
 
   #checkNeed(name: string, number: number, task: number): void {
+    const need = this.#state.jobs.get(number);
+    if (need !== undefined && need.table.valueBytes(task) > 0)
+      must(
+        (this.#state.values.get(leaseKey(number, task))?.holders.size ?? 0) > 0,
+        `${name} is handed out, and nobody has the value of ${number}/${task}`,
+      );
     const isDurable = ((this.durable.jobs.get(number)?.ever[task] ?? 0) & ENDED.finished) !== 0;
     if (isDurable) return;
     const job = this.#state.jobs.get(number);
@@ -277,6 +284,7 @@ export function checkWhole(state: SchedulerState): void {
       must(amount === (taken.get(name) ?? 0), `worker ${worker.name}: ${name}`);
     must(worker.alone === state.reserved.has(worker), `worker ${worker.name} is alone and not reserved`);
   }
+  checkValues(state);
   for (const job of state.jobs.values()) {
     let settled = 0;
     for (let task = 0; task < job.table.rows; task++) {
@@ -311,16 +319,18 @@ export function checkAgreement(state: SchedulerState, ledger: Ledger): void {
     for (let task = 0; task < known.rows; task++) {
       const now = job.table.state(task);
       const name = `${known.id}/${task}`;
-      if (known.isVolatile[task] && known.now[task] === ENDED.no && now === TASK.finished) continue;
-      const ended =
-        now === TASK.finished
-          ? ENDED.finished
-          : now === TASK.erred
-            ? ENDED.erred
-            : now === TASK.cancelled
-              ? ENDED.cancelled
-              : ENDED.no;
+      const hasFinished = now === TASK.finished || now === TASK.released;
+      if (known.isVolatile[task] && known.now[task] === ENDED.no && hasFinished) continue;
+      const ended = hasFinished
+        ? ENDED.finished
+        : now === TASK.erred
+          ? ENDED.erred
+          : now === TASK.cancelled
+            ? ENDED.cancelled
+            : ENDED.no;
       must(ended === known.now[task], `${name} is restored as ${ended}, the records say ${known.now[task]}`);
+      if (ended === ENDED.finished)
+        must(job.table.valueBytes(task) === (known.sizes.get(task) ?? 0), `the size of the value of ${name} changed`);
       if (ended === ENDED.finished)
         must(equal(job.table.result(task), known.results.get(task)!), `the result of ${name} changed`);
       if (ended === ENDED.erred)
@@ -357,7 +367,13 @@ function cloneOf(ledger: Ledger): Ledger {
   const clone = new Ledger();
   clone.epoch = 0;
   for (const job of ledger.jobs.values()) {
-    const copy = { ...job, now: [...job.now], ever: [...job.ever], codes: new Map(job.codes) };
+    const copy = {
+      ...job,
+      now: [...job.now],
+      ever: [...job.ever],
+      codes: new Map(job.codes),
+      sizes: new Map(job.sizes),
+    };
     clone.jobs.set(job.job, copy);
     clone.everJobs.set(job.job, copy);
   }

@@ -1,5 +1,6 @@
 /** A client as its library would behave: submits its jobs, watches them, and does it all again on each new connection. */
 import type { ClientToScheduler, SchedulerToClient } from "../../protocol/client-link.ts";
+import { valueKey } from "../../protocol/held-values.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import { Random } from "../../common/random.ts";
 import { equal } from "./checks.ts";
@@ -24,6 +25,8 @@ interface Submission {
   hasEnded: boolean;
   isReleased: boolean;
   told: (Told | undefined)[];
+  /** Tasks whose values it let go of, since it watches. */
+  letGo: Set<number>;
 }
 
 const RECONNECT_MS = 300;
@@ -56,6 +59,7 @@ export class ClientHost {
       hasEnded: false,
       isReleased: false,
       told: [],
+      letGo: new Set(),
     }));
     this.#order = [...this.submissions];
   }
@@ -139,6 +143,11 @@ export class ClientHost {
     const { plan } = submission;
     const random = this.#random;
     const some = Uint32Array.from({ length: 1 + random.integer(3) }, () => random.integer(plan.tasks));
+    const values = submission.told.flatMap((told, task) =>
+      told?.how === "finished" && plan.valueBytes[task]! > 0 && !submission.letGo.has(task) ? [task] : [],
+    );
+    if (values.length > 0 && random.uniform() < 0.5)
+      return this.#meddleWithValues(submission, job, values[random.integer(values.length)]!);
     switch (random.integer(15)) {
       case 0:
         this.#world.meddled.add(plan.place);
@@ -180,6 +189,86 @@ export class ClientHost {
       default:
         return this.#malformed(job, plan);
     }
+  }
+
+  #meddleWithValues(submission: Submission, job: number, task: number): void {
+    const random = this.#random;
+    const column = Uint32Array.of(task);
+    const { workers } = this.#world.options;
+    switch (random.integer(6)) {
+      case 0:
+      case 1:
+        return this.#locate(submission, task, []);
+      case 2:
+      case 3:
+        submission.letGo.add(task);
+        return this.#ask({ type: "letGo", job, tasks: column });
+      case 4: {
+        const names = random.uniform() < 0.3 ? [`worker-${random.integer(workers)}`] : [];
+        return this.#ask({
+          type: "replicate",
+          job,
+          tasks: column,
+          copies: 1 + random.integer(workers),
+          workers: names,
+        });
+      }
+      case 5:
+        this.#ask({ type: "whoHas", job, tasks: column });
+        return this.#ask({ type: "persist", job, tasks: column });
+    }
+  }
+
+  /** Asks where a value is until it is had. */
+  #locate(submission: Submission, task: number, gone: readonly string[], onHad = (): void => undefined): void {
+    const { plan, number } = submission;
+    if (number === undefined) return;
+    this.#ask({ type: "locate", job: number, task, gone: gone.slice(0, 16) }, (answer) => {
+      // What was computed again may fail as it may the first time, or be cancelled.
+      if (answer.type === "refused") return onHad();
+      must(answer.type === "located", `a locate is answered ${answer.type}`);
+      must(
+        answer.bytes === plan.valueBytes[task] && answer.sources.length > 0,
+        `${plan.id}/${task} is located nowhere`,
+      );
+      const missing: string[] = [];
+      for (const { worker } of answer.sources) {
+        const content = this.#world.workerNamed(worker).serve(valueKey({ id: answer.id, task }));
+        if (content === "gone") missing.push(worker);
+        if (content === undefined || content === "gone") continue;
+        must(equal(content, this.#world.expected.result(plan.place, task)), `the value of ${plan.id}/${task} is wrong`);
+        return onHad();
+      }
+      this.#world.clock.after(500, () => {
+        if (submission.number !== number) return;
+        this.#locate(submission, task, missing, onHad);
+        this.#flush();
+      });
+    });
+  }
+
+  readonly #wanted = new Set<string>();
+
+  /** Gets each value that it was told of. */
+  gatherValues(): void {
+    for (const submission of this.submissions) {
+      const { plan, told, letGo } = submission;
+      for (let task = 0; task < plan.tasks; task++) {
+        if (plan.valueBytes[task] === 0 || told[task]?.how !== "finished" || letGo.has(task)) continue;
+        const name = `${plan.id}/${task}`;
+        this.#wanted.add(name);
+        this.#locate(submission, task, [], () => this.#wanted.delete(name));
+      }
+    }
+    this.#flush();
+  }
+
+  get hasValues(): boolean {
+    return this.#wanted.size === 0;
+  }
+
+  get wanting(): string {
+    return [...this.#wanted].slice(0, 5).join(" ");
   }
 
   /** Claims the id for another job: refused while there is one, but it may have been released a moment ago. */
@@ -380,6 +469,7 @@ export class ClientHost {
       submission.isWatched = true;
       submission.hasEnded = false;
       submission.told = [];
+      submission.letGo = new Set();
     });
   }
 
@@ -397,7 +487,7 @@ export class ClientHost {
       case "finished":
         return message.tasks.forEach((task, place) => {
           const result = message.results.subarray(place === 0 ? 0 : message.ends[place - 1], message.ends[place]);
-          this.#finished(submission, task, result);
+          this.#finished(submission, task, result, message.sizes?.[place] ?? 0);
         });
       case "erred":
         submission.told[message.task] = { how: "erred", code: message.code };
@@ -413,9 +503,16 @@ export class ClientHost {
     }
   }
 
-  #finished(submission: Submission, task: number, result: Uint8Array): void {
+  #finished(submission: Submission, task: number, result: Uint8Array, bytes: number): void {
     const { plan, told, isWatched } = submission;
     const name = `${plan.id}/${task}`;
+    must(bytes === plan.valueBytes[task], `${name} is told to give a value of ${bytes} bytes`);
+    if (bytes > 0) {
+      must(result.byteLength === 0, `the result of ${name} is a value and came with its report`);
+      told[task] = { how: "finished" };
+      // It may be lost, and finish again.
+      return;
+    }
     if (isWatched) must(told[task]?.how !== "finished", `${name} is told to be finished a second time`);
     must(equal(result, this.#world.expected.result(plan.place, task)), `the result of ${name} is wrong`);
     told[task] = { how: "finished" };

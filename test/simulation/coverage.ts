@@ -10,7 +10,7 @@ import type { HandOutId, WorkerEvent } from "../../worker/core/events.ts";
 import { handKey, type WorkerState } from "../../worker/core/state.ts";
 
 const WORKER_STATES = ["joining", "active", "suspect", "leaving"] as const;
-const HAND_STATES = ["line", "frame", "storing", "done", "failed", "dropped"] as const;
+const HAND_STATES = ["fetching", "line", "frame", "storing", "done", "failed", "dropped"] as const;
 
 const TASK_EVENTS = [
   "done",
@@ -27,6 +27,11 @@ const TASK_EVENTS = [
   "retry",
   "release",
   "story",
+  "starved",
+  "holds",
+  "lost",
+  "locate",
+  "letGo",
 ] as const;
 const WORKER_EVENTS = [
   "held",
@@ -38,6 +43,10 @@ const WORKER_EVENTS = [
   "closed",
   "register again",
   "tick",
+  "holds",
+  "have",
+  "lost",
+  "starved",
 ] as const;
 const HAND_EVENTS = [
   "connected",
@@ -52,6 +61,10 @@ const HAND_EVENTS = [
   "memory",
   "drain",
   "tick",
+  "value-here",
+  "value-missing",
+  "value-spilled",
+  "value-not-spilled",
 ] as const;
 
 interface Table {
@@ -68,7 +81,13 @@ export const TABLES = {
     rows: TASK_STATES,
     columns: TASK_EVENTS,
     impossible: {
-      "released/*": "values that are forgotten come with the values held by workers",
+      "released/done": "a report that counts has a lease, a task with a lease is processing",
+      "released/failed": "as above",
+      "released/died": "as above",
+      "released/blameless": "as above",
+      "released/ends the job": "as above",
+      "released/closed": "as above",
+      "waiting/starved": "as above",
       "waiting/done": "nothing is handed out before its needs are durable",
       "waiting/failed": "as above",
       "waiting/died": "as above",
@@ -106,18 +125,23 @@ export const TABLES = {
     title: "Tasks of the scheduler: from a state to another",
     rows: TASK_STATES,
     columns: TASK_STATES,
-    impossible: Object.fromEntries([
-      ...TASK_STATES.flatMap((from) =>
+    impossible: Object.fromEntries(
+      TASK_STATES.flatMap((from) =>
         TASK_STATES.filter((to) => !MAY_FOLLOW[from].includes(to)).map((to) => [`${from}/${to}`, "no transition"]),
       ),
-      ["finished/released", "comes with the values held by workers"],
-    ]) as Record<string, string>,
+    ),
   },
   workers: {
     title: "Workers of the scheduler: state when the event came",
     rows: WORKER_STATES,
     columns: WORKER_EVENTS,
     impossible: {
+      "active/holds": "is said before anything else on a connection, while joining",
+      "suspect/holds": "as above",
+      "leaving/holds": "as above",
+      "joining/have": "a worker names all it holds in one breath with register",
+      "joining/lost": "as above",
+      "joining/starved": "as above",
       "active/held": "is said before anything else on a connection, while joining",
       "suspect/held": "as above",
       "leaving/held": "as above",
@@ -134,6 +158,10 @@ export const TABLES = {
     rows: HAND_STATES,
     columns: HAND_EVENTS,
     impossible: {
+      "fetching/stored": "only reports are stored",
+      "fetching/computed": "has not begun",
+      "fetching/ended": "has not begun",
+      "fetching/thread-died": "is in no thread",
       "line/stored": "only reports are stored",
       "line/ended": "has not begun",
       "frame/stored": "only reports are stored",
@@ -233,7 +261,8 @@ export class Coverage {
   #said(state: WorkerState, message: Extract<WorkerEvent, { type: "said" }>["message"]): void {
     switch (message.type) {
       case "retract":
-        for (const hand of state.line) this.#count("hands", hand.state.name, "retract");
+        for (const { state: now } of state.hands.values())
+          if (now.name === "line" || now.name === "fetching") this.#count("hands", now.name, "retract");
         return;
       case "stored":
       case "drop":
@@ -270,7 +299,11 @@ export class Coverage {
         const isPresent = lease?.epoch === message.epochs[place] && lease?.attempt === message.attempts[place];
         this.#task(state, message.job, task, isPresent ? "done" : "done, too late");
       }
-    else if (message.type === "failed") {
+    else if (message.type === "starved") this.#task(state, message.job, message.task, "starved");
+    else if (message.type === "holds" || message.type === "lost") {
+      const job = state.jobsById.get(message.id);
+      for (const task of message.tasks) if (job !== undefined) this.#task(state, job.job, task, message.type);
+    } else if (message.type === "failed") {
       const lease = worker.leases.get(leaseKey(message.job, message.task));
       const isPresent = lease?.epoch === message.epoch && lease?.attempt === message.attempt;
       const how = message.endsJob ? "ends the job" : message.blameless ? "blameless" : message.died ? "died" : "failed";
@@ -280,6 +313,8 @@ export class Coverage {
   }
 
   #clientSaid(state: SchedulerState, { message }: Extract<SchedulerEvent, { type: "client-said" }>): void {
+    if (message.type === "locate") return this.#task(state, message.job, message.task, "locate");
+    if (message.type === "letGo") return message.tasks.forEach((task) => this.#task(state, message.job, task, "letGo"));
     if (message.type === "story") return this.#task(state, message.job, message.task, "story");
     if (message.type !== "cancel" && message.type !== "retry" && message.type !== "release") return;
     const rows = state.jobs.get(message.job)?.table.rows ?? 0;

@@ -19,6 +19,8 @@ export interface LedgerJob {
   readonly deaths: number[];
   readonly fails: number[];
   readonly results: Map<number, Uint8Array>;
+  /** Bytes of results that are values. */
+  readonly sizes: Map<number, number>;
   readonly codes: Map<number, string>;
 }
 
@@ -54,7 +56,18 @@ export class Ledger {
       case "finished":
         for (const [place, task] of record.tasks.entries()) {
           this.#end(job, task, ENDED.finished);
+          if ((record.sizes?.[place] ?? 0) > 0) job.sizes.set(task, record.sizes![place]!);
           job.results.set(task, record.results.subarray(place === 0 ? 0 : record.ends[place - 1], record.ends[place]));
+        }
+        return;
+      case "lost":
+        for (const task of record.tasks) {
+          job.deaths[task] = 0;
+          job.fails[task] = 0;
+          if (job.isVolatile[task] && job.now[task] === ENDED.no) continue;
+          must(job.now[task] === ENDED.finished, `${job.id}/${task} is lost, but had not finished`);
+          must(job.sizes.delete(task), `${job.id}/${task} is lost, but its result was no value`);
+          job.now[task] = ENDED.no;
         }
         return;
       case "erred":
@@ -95,6 +108,7 @@ export class Ledger {
       deaths: [],
       fails: [],
       results: new Map(),
+      sizes: new Map(),
       codes: new Map(),
     };
     this.jobs.set(number, job);

@@ -72,6 +72,14 @@ export interface Options {
   readonly volatile: boolean;
   readonly resources: boolean;
   readonly pinning: boolean;
+  /** Share of tasks whose result is a value that stays on its worker. */
+  readonly values: number;
+  /** Bytes of values that a worker keeps in memory. */
+  readonly valueRoom: number;
+  /** Chance that a value does not come over from a worker that has it. */
+  readonly transferFails: number;
+  /** Chance that the scratch disk of a worker fails. */
+  readonly scratchFails: number;
 }
 
 export function drawOptions(seed: number, isCalm = false): Options {
@@ -136,5 +144,9 @@ export function drawOptions(seed: number, isCalm = false): Options {
     pinning: often(0.2),
     // Whatever comes later is drawn later, so that a seed keeps the rest of its world.
     unreachable: often(0.15) ? share(0.04) : 0,
+    values: often(0.4) ? 0.05 + 0.6 * random.uniform() : 0,
+    valueRoom: [1e5, 1e6, 1e9][random.integer(3)]!,
+    transferFails: share(0.3),
+    scratchFails: share(0.2),
   };
 }

@@ -188,7 +188,7 @@ export class SchedulerHost {
     this.#tellVanished(core, event);
     const effects = core.step(event, world.clock.nowMs);
     if (event.type === "client-said" && effects.some(isRefusal))
-      must(!effects.some(({ type }) => type === "journal"), `a refused ${event.message.type} is journaled`);
+      must(!effects.some(isOfRequest), `a refused ${event.message.type} is journaled`);
     this.#carryOut(effects);
     this.#checks!.step(event);
     if (event.type === "tick") this.#tickedMs = world.clock.nowMs;
@@ -309,6 +309,11 @@ export class SchedulerHost {
       this.#world.clock.nowMs,
     );
   }
+}
+
+/** Hand-outs of the same step may find that a value is lost, and that it can never be had. */
+function isOfRequest(effect: SchedulerEffect): boolean {
+  return effect.type === "journal" && effect.record.type !== "lost" && effect.record.type !== "erred";
 }
 
 function isRefusal(effect: SchedulerEffect): boolean {

@@ -3,19 +3,39 @@ import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import { Random } from "../../common/random.ts";
 import type { WorkerCore } from "../../worker/core/core.ts";
-import type { HandOutId, TaskDone, TaskFailed, WorkerEffect, WorkerEvent } from "../../worker/core/events.ts";
+import type {
+  HandOutId,
+  TaskDone,
+  TaskFailed,
+  TaskInput,
+  WorkerEffect,
+  WorkerEvent,
+} from "../../worker/core/events.ts";
+import { valueKey, type ValueName } from "../../protocol/held-values.ts";
 import { VERDICT_AFTER_MS } from "../../scheduler/core/limits.ts";
-import { handKey } from "../../worker/core/state.ts";
+import { handKey, type WorkerState } from "../../worker/core/state.ts";
+import { isReady } from "../../worker/core/values.ts";
 import { must } from "./ledger.ts";
 import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
 import { compute, VERSION, type Behaviour } from "./workload.ts";
 
 type RunEffect = Extract<WorkerEffect, { type: "run" }>;
+type FetchEffect = Extract<WorkerEffect, { type: "fetch-value" }>;
+
+/** What the process has of a value. */
+interface Stored {
+  readonly content: Uint8Array;
+  isInMemory: boolean;
+  isOnDisk: boolean;
+}
+
+/** For a source that does not answer. */
+const FETCH_TIMEOUT_MS = 2000;
 
 interface Thread {
   /** The one it runs, and those that follow. */
-  frames: RunEffect[];
+  frames: (RunEffect & { readonly inputs: readonly (readonly Uint8Array[])[] })[];
   /** The task that runs, or the number of those that ended. */
   place: number;
   done: TaskDone[];
@@ -45,6 +65,12 @@ export class WorkerHost {
   #threads: Thread[] = [];
   #outgoing: WorkerToScheduler[] = [];
   #hasLeft = false;
+  /** Values, by `valueKey`. */
+  readonly #values = new Map<string, Stored>();
+  /** Of results that are values and are not told yet. */
+  readonly #contents = new WeakMap<TaskDone, Uint8Array>();
+  /** Values that are being fetched. */
+  readonly #fetching = new Set<string>();
   /** The message after which the connection breaks: some wait for the worst moment. */
   /** The process before this one, where it was killed. */
   #died: string | undefined;
@@ -82,6 +108,7 @@ export class WorkerHost {
         { name: "beta", version: VERSION },
       ],
       resources: this.#gpus > 0 ? [{ name: "gpu", amount: this.#gpus }] : [],
+      valueBytesMax: this.#world.options.valueRoom,
       ...(this.#died !== undefined && {
         lastDeath: { instance: this.#died, how: "signal SIGKILL", rssBytes: 1 << 20, lines: ["its last words"] },
       }),
@@ -115,6 +142,8 @@ export class WorkerHost {
     for (const { hit } of this.#atStake) hit();
     this.#atStake = [];
     this.core = undefined;
+    this.#values.clear();
+    this.#fetching.clear();
     this.#life++;
     this.isFrozen = false;
     this.#inbox = [];
@@ -189,7 +218,9 @@ export class WorkerHost {
   /** A bug of the worker, as it were: something that waits is lost from its memory. */
   forget(): void {
     const hand = this.core?.state.line.pop();
-    if (hand !== undefined) this.core!.state.hands.delete(handKey(hand.job.job, hand.task));
+    if (hand === undefined) return;
+    this.core!.state.hands.delete(handKey(hand.job.job, hand.task));
+    for (const value of hand.values) value.users.delete(hand);
   }
 
   /** What its process holds: to be told when it dies. */
@@ -201,13 +232,34 @@ export class WorkerHost {
   checkEmpty(): void {
     const { core } = this;
     must(core !== undefined, `${this.name} is not up at the end`);
-    const { hands, line, inputs, jobs, tookUs, slots } = core.state;
-    const left = { hands: hands.size, line: line.length, inputs: inputs.size, jobs: jobs.size, tookUs: tookUs.size };
+    const { hands, line, inputs, jobs, tookUs, slots, values } = core.state;
+    const left = {
+      hands: hands.size,
+      line: line.length,
+      inputs: inputs.size,
+      jobs: jobs.size,
+      tookUs: tookUs.size,
+      values: values.size,
+      "values in its memory and on its disk": this.#values.size,
+    };
     for (const [what, count] of Object.entries(left))
       must(count === 0, `${this.name} still has ${count} ${what} at the end`);
     must(
       slots.every(({ frame }) => frame.length === 0),
       `${this.name} still runs something at the end`,
+    );
+  }
+
+  /** What another worker, or a client, is told that asks for a value; undefined where it hears nothing at all. */
+  serve(key: string): Uint8Array | "gone" | undefined {
+    if (!this.isUp || this.isFrozen || this.isPartitioned) return undefined;
+    return this.#values.get(key)?.content ?? "gone";
+  }
+
+  /** Values that it has, as its core sees it. */
+  heldValues(): string[] {
+    return [...(this.core?.state.values ?? [])].flatMap(([key, { state, isFreed, isCopy }]) =>
+      isFreed || (state === "fetching" && isCopy) ? [] : [key],
     );
   }
 
@@ -285,9 +337,11 @@ export class WorkerHost {
       if (core === undefined || life !== this.#life) return;
       world.events++;
       if (event.type === "said" && event.message.type === "welcome") this.#atStake = [];
+      if (event.type === "ended") this.#store(event.done);
       world.coverage?.beforeWorker(core.state, event);
       world.trace?.(this.name, event);
       for (const effect of core.step(event, world.clock.nowMs)) this.#carryOut(effect);
+      this.#checkValues(core.state);
     }
     this.#flush();
   }
@@ -306,6 +360,16 @@ export class WorkerHost {
         return void this.#outgoing.push(effect.message);
       case "run":
         return this.#run(effect);
+      case "fetch-value":
+        return this.#fetch(effect);
+      case "spill-value":
+        return this.#spill(effect.name);
+      case "free-value":
+        this.#values.delete(valueKey(effect.name));
+        this.#fetching.delete(valueKey(effect.name));
+        return;
+      case "upload-value":
+        return;
       case "kill":
         return this.#killSoon(effect.slot, effect.reason);
       case "disconnect":
@@ -321,6 +385,98 @@ export class WorkerHost {
         this.#flush();
         return this.#leave();
     }
+  }
+
+  #store(done: readonly TaskDone[]): void {
+    for (const one of done) {
+      const content = this.#contents.get(one);
+      if (content === undefined) continue;
+      this.#values.set(valueKey({ id: one.held!.id, task: one.task }), { content, isInMemory: true, isOnDisk: false });
+    }
+  }
+
+  /** What waits waits for something; what is used is there. */
+  #checkValues({ values, hands, hereBytes }: WorkerState): void {
+    if (values.size === 0) return must(hereBytes === 0, `${this.name} counts ${hereBytes} bytes of no values`);
+    let bytes = 0;
+    for (const [key, value] of values) {
+      if (value.state === "here") bytes += value.bytes;
+      if (value.state === "here" || value.state === "spilling")
+        must(this.#values.get(key)?.isInMemory, `${this.name} has not ${key} in memory`);
+      must(!value.isFreed || value.users.size > 0, `${this.name} keeps ${key}, which is freed`);
+      for (const hand of value.users)
+        must(hand.values.includes(value), `a hand-out uses value ${key} of ${this.name}, and does not need it`);
+    }
+    must(bytes === hereBytes, `${this.name} has ${bytes} bytes of values in memory, not ${hereBytes}`);
+    for (const hand of hands.values()) {
+      const { name } = hand.state;
+      if (name === "fetching") must(!isReady(hand), `a hand-out of ${this.name} waits for values that are here`);
+      if (name === "line" || name === "frame")
+        must(isReady(hand), `a hand-out of ${this.name} is in the ${name} without its values`);
+    }
+  }
+
+  /** From one source after the other, or from the disk. */
+  #fetch({ name, bytes, sources }: FetchEffect): void {
+    const key = valueKey(name);
+    this.#fetching.add(key);
+    const gone: string[] = [];
+    const ended = (event: WorkerEvent): void => {
+      if (this.#fetching.delete(key)) this.#step(event);
+    };
+    const later = (ms: number, action: () => void): void => {
+      const life = this.#life;
+      this.#world.clock.after(ms, () => {
+        if (life === this.#life) this.#soon(action);
+      });
+    };
+    if (sources.length === 0)
+      return later(this.#random.uniform() * 20, () => {
+        const stored = this.#values.get(key);
+        must(stored === undefined || stored.isOnDisk || stored.isInMemory, `${this.name} reads ${key} from nowhere`);
+        if (stored === undefined || this.#random.uniform() < this.#world.options.scratchFails / 4) {
+          this.#values.delete(key);
+          return ended({ type: "value-missing", name, gone: [] });
+        }
+        stored.isInMemory = true;
+        ended({ type: "value-here", name });
+      });
+    const tryOne = (place: number): void => {
+      const source = sources[place];
+      if (source === undefined) return ended({ type: "value-missing", name, gone });
+      const content = this.isPartitioned ? undefined : this.#world.workerNamed(source.worker).serve(key);
+      const fails = this.#random.uniform() < this.#world.options.transferFails;
+      if (content === undefined || fails) return later(FETCH_TIMEOUT_MS, () => tryOne(place + 1));
+      const ms = this.#world.delayMs() * 2 + bytes / 1e5;
+      if (content === "gone") {
+        gone.push(source.worker);
+        return later(ms, () => tryOne(place + 1));
+      }
+      later(ms, () => {
+        // Somebody computed it here meanwhile, or nobody wants it any more.
+        if (!this.#fetching.has(key)) return;
+        this.#values.set(key, { content, isInMemory: true, isOnDisk: false });
+        ended({ type: "value-here", name });
+      });
+    };
+    tryOne(0);
+  }
+
+  #spill(name: ValueName): void {
+    const life = this.#life;
+    const key = valueKey(name);
+    const stored = this.#values.get(key);
+    must(stored?.isInMemory === true, `${this.name} spills ${key}, which is not in memory`);
+    this.#world.clock.after(this.#random.uniform() * 100, () => {
+      if (life !== this.#life) return;
+      this.#soon(() => {
+        if (this.#values.get(key) !== stored) return;
+        const fails = this.#random.uniform() < this.#world.options.scratchFails;
+        stored.isOnDisk = !fails;
+        stored.isInMemory = fails;
+        this.#step({ type: fails ? "value-not-spilled" : "value-spilled", name });
+      });
+    });
   }
 
   /** Who is blamed for a thread that had to be ended is whoever made that necessary. */
@@ -344,8 +500,17 @@ export class WorkerHost {
   #run(frame: RunEffect): void {
     const thread = this.#threads[frame.slot]!;
     must(frame.tasks.length > 0, `slot ${frame.slot} of ${this.name} is given an empty frame`);
-    thread.frames.push(frame);
+    const inputs = frame.tasks.map((task) => task.inputs.map((input) => this.#contentOf(input)));
+    thread.frames.push({ ...frame, inputs });
     if (thread.frames.length === 1) this.#begin(frame.slot);
+  }
+
+  /** As the shell gives it to a thread, which keeps it. */
+  #contentOf(input: TaskInput): Uint8Array {
+    if (input instanceof Uint8Array) return input;
+    const stored = this.#values.get(valueKey(input));
+    must(stored?.isInMemory === true, `${this.name} runs a task that needs ${valueKey(input)}, which is not in memory`);
+    return stored.content;
   }
 
   #begin(slot: number): void {
@@ -367,7 +532,9 @@ export class WorkerHost {
   #finish(slot: number, behaviour: Behaviour, tookMs: number, fails: boolean, blameless: boolean): void {
     const thread = this.#threads[slot]!;
     const frame = thread.frames[0]!;
-    const { task, epoch, attempt, parameters, inputs } = frame.tasks[thread.place]!;
+    const { task, epoch, attempt, parameters } = frame.tasks[thread.place]!;
+    const inputs = frame.inputs[thread.place]!;
+    const valueBytes = this.#world.valueBytes(frame.id, task);
     if (behaviour === "poisonWorker") return this.kill(100 + this.#random.integer(2000));
     if (behaviour === "poisonThread") return this.#threadDies(slot, "it ended itself");
     const id = { job: frame.job, task, epoch, attempt };
@@ -375,8 +542,13 @@ export class WorkerHost {
     const code = blameless ? "PE_STORE" : endsJob ? "PE_INPUT_UNREACHABLE" : "PE_TASK_FAILED";
     const failed: TaskFailed = { ...id, code, message: "it failed", stack: "", blameless, endsJob };
     const done = (): TaskDone => {
-      const result = behaviour === "huge" ? new Uint8Array(65 * 1024) : compute(frame.common, task, parameters, inputs);
-      return { ...id, tookUs: tookMs * 1000, result };
+      const tookUs = tookMs * 1000;
+      if (behaviour === "huge") return { ...id, tookUs, result: new Uint8Array(65 * 1024) };
+      const result = compute(frame.common, task, parameters, inputs);
+      if (valueBytes === 0) return { ...id, tookUs, result };
+      const told = { ...id, tookUs, result: new Uint8Array(0), held: { id: frame.id, bytes: valueBytes } };
+      this.#contents.set(told, result);
+      return told;
     };
     // Only a store is at fault for nobody.
     if (this.#random.uniform() < STORING_SHARE && (blameless || !fails)) {

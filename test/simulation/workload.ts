@@ -47,6 +47,8 @@ export interface JobPlan {
   readonly batches: readonly BatchPlan[];
   readonly tasks: number;
   readonly behaviours: readonly Behaviour[];
+  /** Bytes of the value that a task gives; 0 where its result is small. */
+  readonly valueBytes: readonly number[];
   /** Its tasks have no time limit: the endless ones end when a client cancels them. */
   readonly isUnlimited: boolean;
   /** Places of other jobs that it needs results of. */
@@ -91,11 +93,18 @@ function planJob(
     batches,
     tasks: total,
     behaviours,
+    valueBytes: drawValueBytes(options, place, total),
     isUnlimited,
     neededJobs: new Set(
       batches.flatMap(({ needs }) => needs?.flat().map(({ job }) => job) ?? []).filter((job) => job !== place),
     ),
   };
+}
+
+/** By a chance of their own, so that the rest of the job is what it would be without. */
+function drawValueBytes({ seed, values }: Options, place: number, tasks: number): number[] {
+  const random = new Random(seed, 6, place);
+  return Array.from({ length: tasks }, () => (random.uniform() < values ? 70_000 + random.integer(200_000) : 0));
 }
 
 function drawBehaviour(options: Options, random: Random): Behaviour {

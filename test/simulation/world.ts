@@ -17,6 +17,7 @@ import {
   type SchedulerToWorker,
   type WorkerToScheduler,
 } from "../../protocol/worker-link.ts";
+import { valueKey } from "../../protocol/held-values.ts";
 import { createSchedulerCore } from "../../scheduler/core/core.ts";
 import { DEATHS_MAX } from "../../scheduler/core/limits.ts";
 import type { WorkerRecord } from "../../scheduler/core/worker-record.ts";
@@ -187,6 +188,15 @@ export class World {
     return begins;
   }
 
+  /** Of the value that a task gives; 0 where its result is small. */
+  valueBytes(id: string, task: number): number {
+    return this.#planOf(id).valueBytes[task]!;
+  }
+
+  workerNamed(name: string): WorkerHost {
+    return this.workers.find((worker) => worker.name === name)!;
+  }
+
   #planOf(id: string): JobPlan {
     return this.plans[Number(id.slice("job-".length))]!;
   }
@@ -250,6 +260,9 @@ export class World {
     const workMs = this.#workMs();
     this.#runUntil(() => this.clients.every(({ isContent }) => isContent), SETTLING_MS + workMs);
     this.#checkContent();
+    for (const client of this.clients) client.gatherValues();
+    this.#runUntil(() => this.clients.every(({ hasValues }) => hasValues), SETTLING_MS + workMs);
+    for (const client of this.clients) must(client.hasValues, `a client has not got its values: ${client.wanting}`);
     this.#checkEnd();
   }
 
@@ -404,9 +417,28 @@ export class World {
     must(should === (how === "finished" ? "finished" : code), `${name} came to ${how} ${code ?? ""}, not ${should}`);
   }
 
+  /** The scheduler knows of each value on each worker, and of no other. */
+  #checkHolders(): void {
+    const { state } = this.scheduler.core!;
+    for (const { name, values } of state.workers.values()) {
+      const known = [...values].map((key) => {
+        const { job, task } = state.values.get(key)!;
+        return valueKey({ id: job.id, task });
+      });
+      const held = this.workerNamed(name).heldValues();
+      const [all, both] = [new Set([...known, ...held]), new Set(known.filter((key) => held.includes(key)))];
+      const odd = [...all].filter((key) => !both.has(key));
+      must(
+        odd.length === 0,
+        `${name} and the scheduler disagree about ${odd.length} values: ${odd.slice(0, 5).join(" ")}`,
+      );
+    }
+  }
+
   /** Everything is given back when the jobs are released. */
   #checkEnd(): void {
     this.#runUntil(() => false, 12_000);
+    this.#checkHolders();
     for (const client of this.clients) client.release();
     this.#runUntil(() => false, 12_000);
     for (const client of this.clients) must(client.hasReleased, "a release was not answered");
@@ -422,6 +454,10 @@ export class World {
       accused: state.accused.size,
       spent: state.spent.size,
       abandoned: state.abandoned.size,
+      values: state.values.size,
+      seekers: state.seekers.size,
+      persisted: state.persisted.size,
+      replications: state.replications.size,
       edges: state.edges.count,
       ...state.totals,
       batches: state.queue.isEmpty ? 0 : 1,

@@ -30,6 +30,7 @@ export class WorkerUnderTest {
       slots,
       kinds: [{ name: "k", version: "1" }],
       resources: [],
+    valueBytesMax: 1e9,
     });
   }
 

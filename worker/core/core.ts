@@ -2,11 +2,31 @@
 import { assert } from "../../common/assert.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { schedulerToWorker, SchedulerToWorker } from "../../protocol/worker-link.ts";
-import type { WorkerEffect, WorkerEvent } from "./events.ts";
+import type { TaskInput, WorkerEffect, WorkerEvent } from "./events.ts";
 import { giveBack, heartbeat, introduce } from "./reports.ts";
 import { NAME_TAKEN_GRACE_MS, SCHEDULER_LOST_AFTER_MS, TICK_GAP_MS } from "./limits.ts";
-import { createState, handKey, send, type HandOut, type WorkerIdentity, type WorkerState } from "./state.ts";
+import {
+  createState,
+  handKey,
+  send,
+  type HandOut,
+  type HeldValue,
+  type WorkerIdentity,
+  type WorkerState,
+} from "./state.ts";
 import { checkTimes, drop, fillSlots, onEnded, onThreadDied } from "./threads.ts";
+import {
+  free,
+  isReady,
+  keep,
+  leaveValues,
+  nameOf,
+  onNotSpilled,
+  onSpilled,
+  onValueHere,
+  onValueMissing,
+  want,
+} from "./values.ts";
 
 export interface WorkerCore {
   /** Everything it knows: for status and tests; not to be changed. */
@@ -49,6 +69,14 @@ function handle(state: WorkerState, event: WorkerEvent): void {
       return onEnded(state, event);
     case "thread-died":
       return onThreadDied(state, event.slot, event.reason);
+    case "value-here":
+      return onValueHere(state, event.name);
+    case "value-missing":
+      return onValueMissing(state, event.name, event.gone);
+    case "value-spilled":
+      return onSpilled(state, event.name);
+    case "value-not-spilled":
+      return onNotSpilled(state, event.name);
     case "memory":
       state.rssBytes = event.rssBytes;
       if (state.paused === event.paused) return;
@@ -111,11 +139,24 @@ const HANDLERS: Handlers = {
       const key = handKey(job, task);
       const attempt = attempts[place]!;
       const known = state.inputs.get(key);
-      const inputs = known?.attempt === attempt ? known : { attempt, values: [] };
+      const inputs = known?.attempt === attempt ? known : { attempt, results: [], values: [] };
       for (const stop = first + counts[place]!; first < stop; first++)
-        inputs.values.push(values.slice(first === 0 ? 0 : ends[first - 1], ends[first]));
+        inputs.results.push(values.slice(first === 0 ? 0 : ends[first - 1], ends[first]));
       state.inputs.set(key, inputs);
     }
+  },
+  values: (state, { job, task, attempt, places, values }) => {
+    const key = handKey(job, task);
+    const known = state.inputs.get(key);
+    const inputs = known?.attempt === attempt ? known : { attempt, results: [], values: [] };
+    for (const [index, wanted] of values.entries()) inputs.values.push({ place: places[index]!, wanted });
+    state.inputs.set(key, inputs);
+  },
+  keep,
+  free,
+  upload: (state, { ticket, id, task }) => {
+    // The one that asked hears of it when there is none.
+    state.out.push({ type: "upload-value", ticket, name: { id, task } });
   },
   assign,
   stored: (state, { job, tasks, epochs, attempts }) => {
@@ -153,9 +194,8 @@ function assign(
   for (let place = 0; place < tasks.length; place++) {
     const task = tasks[place]!;
     const key = handKey(number, task);
-    const inputs = state.inputs.get(key);
     const attempt = attempts[place]!;
-    state.inputs.delete(key);
+    const { inputs, values } = takeInputs(state, key, attempt);
     const hand: HandOut = {
       job,
       task,
@@ -164,25 +204,57 @@ function assign(
       timeoutMs,
       // A view: the message lives as long as the last of its hand-outs, and copies cost more than that.
       parameters: parameters.subarray(place === 0 ? 0 : ends[place - 1], ends[place]),
-      inputs: inputs?.attempt === attempt ? inputs.values : [],
+      inputs,
+      values,
       state: { name: "line" },
     };
+    for (const value of values) value.users.add(hand);
     // A hand-out that this one replaces runs on unseen; its report would be too old.
     const old = state.hands.get(key);
     if (old !== undefined) drop(state, number, task, old.epoch, old.attempt);
     if (state.leaving) late.push(hand);
     else {
       state.hands.set(key, hand);
-      state.line.push(hand);
+      if (isReady(hand)) state.line.push(hand);
+      else hand.state = { name: "fetching" };
     }
   }
+  for (const hand of late) leaveValues(state, hand);
   giveBack(state, late);
 }
 
-/** Gives back up to `count` hand-outs from the end of the line. */
+const NOTHING: Pick<HandOut, "inputs" | "values"> = { inputs: [], values: [] };
+
+/** What came ahead of a hand-out; begins to fetch what is not here. */
+function takeInputs(state: WorkerState, key: number, attempt: number): Pick<HandOut, "inputs" | "values"> {
+  const came = state.inputs.get(key);
+  if (came === undefined) return NOTHING;
+  state.inputs.delete(key);
+  if (came.attempt !== attempt || state.leaving) return NOTHING;
+  const inputs: TaskInput[] = [...came.results];
+  const values: HeldValue[] = [];
+  // Ascending, so that each goes where those before it leave room for it.
+  for (const { place, wanted } of came.values) {
+    const value = want(state, wanted);
+    values.push(value);
+    inputs.splice(place, 0, nameOf(value));
+  }
+  return { inputs, values };
+}
+
+function isUnbegun({ state: { name } }: HandOut): boolean {
+  return name === "line" || name === "fetching";
+}
+
+/** Gives back up to `count` hand-outs: those that wait for values, then from the end of the line. */
 function returnLine(state: WorkerState, count: number): void {
-  const back = state.line.splice(Math.max(0, state.line.length - count));
-  for (const hand of back) state.hands.delete(handKey(hand.job.job, hand.task));
+  const fetching = [...state.hands.values()].filter((hand) => hand.state.name === "fetching").slice(-count);
+  const back = state.line.splice(Math.max(0, state.line.length - (count - fetching.length)));
+  back.push(...fetching);
+  for (const hand of back) {
+    state.hands.delete(handKey(hand.job.job, hand.task));
+    leaveValues(state, hand);
+  }
   giveBack(state, back);
   // An answer is owed even when there is nothing to give.
   if (back.length === 0)
@@ -193,5 +265,6 @@ function leave(state: WorkerState): void {
   if (state.leaving) return;
   state.leaving = true;
   send(state, { type: "leaving" });
-  if (state.line.length > 0) returnLine(state, state.line.length);
+  const isAnyUnbegun = [...state.hands.values()].some((hand) => isUnbegun(hand));
+  if (isAnyUnbegun) returnLine(state, state.hands.size);
 }

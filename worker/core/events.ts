@@ -1,4 +1,5 @@
 /** What enters the worker's core and what leaves it. */
+import type { ValueName, ValueSource } from "../../protocol/held-values.ts";
 import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
 
 /** Which hand-out: no other, of whatever life of the scheduler, has the same four numbers. */
@@ -13,6 +14,8 @@ export interface HandOutId {
 export interface TaskDone extends HandOutId {
   readonly tookUs: number;
   readonly result: Uint8Array;
+  /** Of a result that stays here as a value, which the shell has stored; absent where it is none. `id`: of its job. */
+  readonly held?: { readonly id: string; readonly bytes: number };
 }
 
 /** An error of the task itself, or of something around it (`blameless`). */
@@ -40,6 +43,14 @@ export type WorkerEvent =
     }
   /** The thread is gone: killed, out of memory, or it ended itself. The shell has made a new one. */
   | { readonly type: "thread-died"; readonly slot: number; readonly reason: string }
+  /** A value was fetched from another worker, or read back from the disk: it is in memory. */
+  | { readonly type: "value-here"; readonly name: ValueName }
+  /** It could not be had. `gone`: holders that said that they do not have it. */
+  | { readonly type: "value-missing"; readonly name: ValueName; readonly gone: readonly string[] }
+  /** It is on the disk, and no longer in memory. */
+  | { readonly type: "value-spilled"; readonly name: ValueName }
+  /** The disk would not take it: it stays in memory. */
+  | { readonly type: "value-not-spilled"; readonly name: ValueName }
   | { readonly type: "memory"; readonly rssBytes: number; readonly paused: boolean }
   /** Leave: take nothing more, end or give back what there is. */
   | { readonly type: "drain" }
@@ -51,9 +62,11 @@ export interface FrameTask {
   readonly epoch: number;
   readonly attempt: number;
   readonly parameters: Uint8Array;
-  /** Results it needs, in the order of its needs. */
-  readonly inputs: readonly Uint8Array[];
+  /** Results it needs, in the order of its needs; values by name: they are in memory. */
+  readonly inputs: readonly TaskInput[];
 }
+
+export type TaskInput = Uint8Array | ValueName;
 
 export type WorkerEffect =
   | { readonly type: "send"; readonly message: WorkerToScheduler }
@@ -67,6 +80,19 @@ export type WorkerEffect =
       readonly common: Uint8Array;
       readonly tasks: readonly FrameTask[];
     }
+  /** Gets a value into memory: from other workers, or, where there are no sources, back from the disk. */
+  | {
+      readonly type: "fetch-value";
+      readonly name: ValueName;
+      readonly bytes: number;
+      readonly sources: readonly ValueSource[];
+    }
+  /** Writes a value to the disk, and gives its memory back. */
+  | { readonly type: "spill-value"; readonly name: ValueName }
+  /** Forgets a value, wherever it is; ends the fetching of one that is on its way. */
+  | { readonly type: "free-value"; readonly name: ValueName }
+  /** Sends a value to the scheduler, for somebody who cannot reach this worker. */
+  | { readonly type: "upload-value"; readonly ticket: string; readonly name: ValueName }
   /** Ends the thread of a slot; `thread-died` follows. */
   | { readonly type: "kill"; readonly slot: number; readonly reason: string }
   /** The scheduler says nothing any more: ends the connection and makes a new one; `disconnected` follows. */

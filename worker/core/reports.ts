@@ -4,6 +4,7 @@ import type { workerToScheduler } from "../../protocol/worker-link.ts";
 import { fitting } from "../../protocol/fitting.ts";
 import { CODE_LENGTH_MAX, MESSAGE_LENGTH_MAX } from "../../protocol/worker-link.ts";
 import { REPORT_BYTES_MAX, REPORT_TASKS_MAX } from "./limits.ts";
+import { announceValues } from "./values.ts";
 import { send, type HandOut, type WorkerState } from "./state.ts";
 
 /** Reports results, in as few messages as the limits allow. */
@@ -28,14 +29,31 @@ function doneMessage(hands: readonly HandOut[], bytes: number): MessageOf<typeof
     ends[place] = end += resultOf(hand).byteLength;
   }
   const took = column(hands, ({ state }) => (state.name === "done" ? Math.round(state.done.tookUs) : 0));
-  return { type: "done", job: hands[0]!.job.job, ...columnsOf(hands), took, ends, results };
+  const isAnyValue = hands.some((hand) => valueBytesOf(hand) > 0);
+  const sizes = isAnyValue ? { sizes: column(hands, valueBytesOf) } : undefined;
+  return { type: "done", job: hands[0]!.job.job, ...columnsOf(hands), took, ends, results, ...sizes };
 }
 
 function resultOf({ state }: HandOut): Uint8Array {
   return state.name === "done" ? state.done.result : NONE;
 }
 
+function valueBytesOf({ state }: HandOut): number {
+  return state.name === "done" ? (state.done.held?.bytes ?? 0) : 0;
+}
+
 const NONE = new Uint8Array(0);
+const NO_TASKS = new Uint32Array(0);
+/** Ends what a worker says of values when it has no hand-outs. */
+const NOTHING_HELD = {
+  type: "held",
+  job: 0,
+  id: "",
+  tasks: NO_TASKS,
+  epochs: NO_TASKS,
+  attempts: NO_TASKS,
+  last: true,
+} as const;
 
 export function reportFailed(state: WorkerState, { job, task, epoch, attempt, state: now }: HandOut): void {
   if (now.name !== "failed") return;
@@ -57,7 +75,7 @@ export function reportFailed(state: WorkerState, { job, task, epoch, attempt, st
 
 /** First on a connection: who this is and what it still has; then all reports that were not stored. */
 export function introduce(state: WorkerState): void {
-  const { protocol, software, name, instance, slots, kinds, resources, lastDeath } = state.identity;
+  const { protocol, software, name, instance, slots, kinds, resources, serving, lastDeath } = state.identity;
   const hands = [...state.hands.values()];
   send(state, {
     type: "register",
@@ -68,14 +86,17 @@ export function introduce(state: WorkerState): void {
     slots,
     kinds: [...kinds],
     resources: [...resources],
-    holds: hands.length > 0,
+    holds: hands.length > 0 || state.values.size > 0,
+    ...(serving !== undefined && { serving }),
     ...(lastDeath !== undefined && { lastDeath }),
   });
+  announceValues(state);
   const groups = byJob(hands).flatMap((group) => pieces(group));
   for (const [place, group] of groups.entries()) {
     const { job, id } = group[0]!.job;
     send(state, { type: "held", job, id, ...columnsOf(group), last: place === groups.length - 1 });
   }
+  if (groups.length === 0 && state.values.size > 0) send(state, NOTHING_HELD);
   reportDone(
     state,
     hands.filter((hand) => hand.state.name === "done"),

@@ -1,6 +1,7 @@
 /** All that the worker's core knows: its hand-outs, its line, its slots. */
 import type { LastDeath, SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
-import type { TaskDone, TaskFailed, WorkerEffect } from "./events.ts";
+import type { ServingAt, ValueSource } from "../../protocol/held-values.ts";
+import type { TaskDone, TaskFailed, TaskInput, WorkerEffect } from "./events.ts";
 
 /** Who the worker is; said at each connection. */
 export interface WorkerIdentity {
@@ -12,6 +13,10 @@ export interface WorkerIdentity {
   readonly slots: number;
   readonly kinds: readonly { readonly name: string; readonly version: string; readonly impure?: boolean }[];
   readonly resources: readonly { readonly name: string; readonly amount: number }[];
+  /** Where it serves values; absent: the scheduler passes them on. */
+  readonly serving?: ServingAt;
+  /** Of values in memory; beyond it copies are dropped, and the rest goes to the disk. */
+  readonly valueBytesMax: number;
   /** Of the process before this one. */
   readonly lastDeath?: LastDeath;
 }
@@ -20,10 +25,11 @@ export type JobHead = Extract<SchedulerToWorker, { type: "job" }>;
 
 /**
  * A hand-out on its way through the worker:
- * `line` waits for a slot; `frame` is in a slot, begun or not; `storing` was computed, and its parts are on their way; `done`,
+ * `fetching` waits for values that it needs; `line` waits for a slot; `frame` is in a slot, begun or not; `storing` was computed, and its parts are on their way; `done`,
  * `failed` are reported, until the scheduler has stored the report; `dropped` is in a slot, but nobody wants it any more.
  */
 export type HandOutState =
+  | { readonly name: "fetching" }
   | { readonly name: "line" }
   | { readonly name: "frame"; readonly slot: number }
   | { readonly name: "storing" }
@@ -38,8 +44,48 @@ export interface HandOut {
   readonly attempt: number;
   readonly timeoutMs: number;
   readonly parameters: Uint8Array;
-  readonly inputs: readonly Uint8Array[];
+  readonly inputs: readonly TaskInput[];
+  /** Those of the inputs that are values. */
+  readonly values: readonly HeldValue[];
   state: HandOutState;
+}
+
+/**
+ * A value on this worker, or on its way here:
+ * `fetching` comes from another worker, or from the disk; `here` is in memory; `spilling` is in memory and on its way to the
+ * disk; `spilled` is on the disk alone.
+ */
+export interface HeldValue {
+  readonly id: string;
+  readonly task: number;
+  readonly bytes: number;
+  state: "fetching" | "here" | "spilling" | "spilled";
+  /** Whether it was computed here: what was fetched can be fetched again. */
+  isCopy: boolean;
+  /** The hand-out it comes from. */
+  made: { readonly epoch: number; readonly attempt: number };
+  /** Hand-outs that use it, or wait for it. */
+  readonly users: Set<HandOut>;
+  /** The scheduler wants a copy here for its own sake. */
+  isKept: boolean;
+  /** To be forgotten when nobody uses it any more. */
+  isFreed: boolean;
+}
+
+/** What a hand-out needs, as it comes ahead of it. */
+export interface Inputs {
+  readonly attempt: number;
+  /** Results, in the order of its needs, without those that are values. */
+  readonly results: Uint8Array[];
+  /** Values, and which of its needs each is. */
+  readonly values: { readonly place: number; readonly wanted: Wanted }[];
+}
+
+export interface Wanted {
+  readonly id: string;
+  readonly task: number;
+  readonly bytes: number;
+  readonly sources: readonly ValueSource[];
 }
 
 /** A thread of the pool and what it has. */
@@ -69,7 +115,11 @@ export interface WorkerState {
   line: HandOut[];
   readonly slots: readonly Slot[];
   /** Results that came ahead of the hand-out that needs them; by `handKey`. */
-  readonly inputs: Map<number, { readonly attempt: number; readonly values: Uint8Array[] }>;
+  readonly inputs: Map<number, Inputs>;
+  /** By `valueKey`; least recently used first. */
+  readonly values: Map<string, HeldValue>;
+  /** Of the values that are here and not on their way to the disk. */
+  hereBytes: number;
   /** Running mean by job, microseconds. */
   readonly tookUs: Map<number, number>;
   paused: boolean;
@@ -100,6 +150,8 @@ export function createState(identity: WorkerIdentity): WorkerState {
       killedFor: undefined,
     })),
     inputs: new Map(),
+    values: new Map(),
+    hereBytes: 0,
     tookUs: new Map(),
     paused: false,
     rssBytes: 0,

@@ -2,6 +2,7 @@
 import type { HandOutId, WorkerEvent } from "./events.ts";
 import { AHEAD_US, DROP_GRACE_MS, FRAME_TARGET_US, FRAME_TASKS_MAX } from "./limits.ts";
 import { reportDone, reportFailed } from "./reports.ts";
+import { disposeOwn, keepOwn, leaveValues, loseOwn } from "./values.ts";
 import { handKey, type HandOut, type Slot, type WorkerState } from "./state.ts";
 
 /** Gives frames from the line to slots that are idle, then to those that soon will be. */
@@ -72,13 +73,20 @@ export function onEnded(state: WorkerState, { slot: number, done, failed, storin
   const first = slot.frame[0];
   for (const computed of storing) {
     const hand = take(state, slot, computed);
-    if (hand !== undefined) hand.state = { name: "storing" };
+    if (hand === undefined) continue;
+    hand.state = { name: "storing" };
+    leaveValues(state, hand);
   }
   const reports: HandOut[] = [];
   for (const ended of done) {
     const hand = take(state, slot, ended);
-    if (hand === undefined) continue;
+    if (hand === undefined) {
+      if (ended.held !== undefined) disposeOwn(state, { id: ended.held.id, task: ended.task });
+      continue;
+    }
+    if (ended.held !== undefined) keepOwn(state, hand, ended.held.bytes);
     hand.state = { name: "done", done: ended };
+    leaveValues(state, hand);
     learn(state, ended.job, ended.tookUs);
     reports.push(hand);
   }
@@ -87,6 +95,7 @@ export function onEnded(state: WorkerState, { slot: number, done, failed, storin
     const hand = take(state, slot, ended);
     if (hand === undefined) continue;
     hand.state = { name: "failed", failed: ended, died: false };
+    leaveValues(state, hand);
     reportFailed(state, hand);
   }
   if (slot.frame[0] !== first) slot.begunMs = state.nowMs;
@@ -148,6 +157,7 @@ export function onThreadDied(state: WorkerState, number: number, reason: string)
     endsJob: false,
   };
   first.state = { name: "failed", failed, died: killedFor === undefined };
+  leaveValues(state, first);
   reportFailed(state, first);
 }
 
@@ -174,6 +184,8 @@ export function drop(state: WorkerState, job: number, task: number, epoch: numbe
   const hand = state.hands.get(handKey(job, task));
   if (hand?.epoch !== epoch || hand.attempt !== attempt) return;
   state.hands.delete(handKey(job, task));
+  leaveValues(state, hand);
+  if (hand.state.name === "done" && hand.state.done.held !== undefined) loseOwn(state, hand);
   if (hand.state.name === "line") state.line = state.line.filter((other) => other !== hand);
   if (hand.state.name === "frame") hand.state = { name: "dropped", slot: hand.state.slot, sinceMs: state.nowMs };
 }

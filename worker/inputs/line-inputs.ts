@@ -50,7 +50,7 @@ export class LineInputs {
   #prefetch(hands: readonly HandOut[]): void {
     const { job, id, kind, common } = hands[0]!.job;
     const tasks = hands.map(({ task, epoch, attempt, parameters, inputs }) => {
-      return { task, epoch, attempt, parameters, inputs };
+      return { task, epoch, attempt, parameters, inputs: inputs as readonly Uint8Array[] };
     });
     const batch: Batch = { hands };
     this.#batches.add(batch);

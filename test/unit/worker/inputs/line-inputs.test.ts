@@ -36,6 +36,7 @@ describe("LineInputs", () => {
       timeoutMs: 0,
       parameters: new Uint8Array(0),
       inputs: [],
+      values: [],
       state: name === "line" ? { name } : { name, slot: 0 },
     };
     state.hands.set(handKey(of.job, task), made);

@@ -1,0 +1,243 @@
+/**
+ * The values of a worker: fetched before the tasks that need them begin, kept while somebody may want them, and moved out of
+ * the way when there are too many: first copies, which others have too, are forgotten, then the rest goes to the disk.
+ */
+import { valueKey, type ValueName } from "../../protocol/held-values.ts";
+import type { MessageOf } from "../../protocol/schema.ts";
+import { TASKS_PER_MESSAGE_MAX, type schedulerToWorker } from "../../protocol/worker-link.ts";
+import { handKey, send, type HandOut, type HeldValue, type Wanted, type WorkerState } from "./state.ts";
+
+type Said<Name extends "free" | "keep"> = MessageOf<typeof schedulerToWorker, Name>;
+
+/** A task computed a value. */
+export function keepOwn(state: WorkerState, { job: { id }, task, epoch, attempt }: HandOut, bytes: number): void {
+  const value = state.values.get(valueKey({ id, task })) ?? newValue({ id, task, bytes });
+  const wasAwaited = value.state === "fetching";
+  value.isCopy = false;
+  value.isFreed = false;
+  value.made = { epoch, attempt };
+  if (value.state !== "spilling") become(state, value, "here");
+  use(state, value);
+  // Who waits for a copy of it has it now.
+  if (wasAwaited) onHere(state, value);
+  makeRoom(state);
+}
+
+/** A result that nobody wants. */
+export function disposeOwn(state: WorkerState, name: ValueName): void {
+  // The one before it may be used, and is the same.
+  if (!state.values.has(valueKey(name))) state.out.push({ type: "free-value", name: nameOf(name) });
+}
+
+function newValue({ id, task, bytes }: Pick<Wanted, "id" | "task" | "bytes">): HeldValue {
+  return {
+    id,
+    task,
+    bytes,
+    state: "fetching",
+    isCopy: true,
+    made: { epoch: 0, attempt: 0 },
+    users: new Set(),
+    isKept: false,
+    isFreed: false,
+  };
+}
+
+function become(state: WorkerState, value: HeldValue, now: HeldValue["state"]): void {
+  if (value.state === "here") state.hereBytes -= value.bytes;
+  if (now === "here") state.hereBytes += value.bytes;
+  value.state = now;
+}
+
+function forget(state: WorkerState, value: HeldValue): void {
+  become(state, value, "fetching");
+  state.values.delete(valueKey(value));
+}
+
+/** The one used last is the last to go. */
+function use(state: WorkerState, value: HeldValue): void {
+  const key = valueKey(value);
+  state.values.delete(key);
+  state.values.set(key, value);
+}
+
+export function nameOf({ id, task }: ValueName): ValueName {
+  return { id, task };
+}
+
+/** A value that is here or on its way; begins to fetch one that is not. */
+export function want(state: WorkerState, wanted: Wanted): HeldValue {
+  const known = state.values.get(valueKey(wanted));
+  const value = known ?? newValue(wanted);
+  value.isFreed = false;
+  use(state, value);
+  if (known === undefined) fetch(state, value, wanted.sources);
+  else if (known.state === "spilled") fetch(state, value, []);
+  return value;
+}
+
+function fetch(state: WorkerState, value: HeldValue, sources: Wanted["sources"]): void {
+  become(state, value, "fetching");
+  state.out.push({ type: "fetch-value", name: nameOf(value), bytes: value.bytes, sources });
+}
+
+/** Whether all values of a hand-out are in memory. */
+export function isReady({ values }: HandOut): boolean {
+  return values.every(({ state }) => state === "here");
+}
+
+/** A value came: copies are offered to others, and who waited for it alone can run. */
+export function onValueHere(state: WorkerState, name: ValueName): void {
+  const value = state.values.get(valueKey(name));
+  if (value?.state !== "fetching") return;
+  become(state, value, "here");
+  if (value.isCopy) sayHave(state, [value]);
+  onHere(state, value);
+  forgetUnused(state, value);
+  makeRoom(state);
+}
+
+function onHere(state: WorkerState, { users }: HeldValue): void {
+  for (const hand of users) {
+    if (hand.state.name !== "fetching" || !isReady(hand)) continue;
+    hand.state = { name: "line" };
+    state.line.push(hand);
+  }
+}
+
+/** A value could not be had: the hand-outs that wait for it are given back. */
+export function onValueMissing(state: WorkerState, name: ValueName, gone: readonly string[]): void {
+  const value = state.values.get(valueKey(name));
+  if (value?.state !== "fetching") return;
+  forget(state, value);
+  // Of its own there is no other: the disk lost it.
+  if (!value.isCopy) send(state, { type: "lost", id: name.id, tasks: Uint32Array.of(name.task) });
+  const what = { type: "starved", id: name.id, value: name.task, gone: gone.slice(0, GONE_MAX) } as const;
+  if (value.isKept) send(state, { ...what, job: 0, task: 0, epoch: 0, attempt: 0 });
+  for (const hand of value.users) {
+    const { job, task, epoch, attempt } = hand;
+    leaveValues(state, hand);
+    if (hand.state.name !== "fetching") continue;
+    state.hands.delete(handKey(job.job, task));
+    send(state, { ...what, job: job.job, task, epoch, attempt });
+  }
+}
+
+const GONE_MAX = 16;
+
+export function onSpilled(state: WorkerState, name: ValueName): void {
+  const value = state.values.get(valueKey(name));
+  if (value?.state !== "spilling") return;
+  become(state, value, "spilled");
+  // Somebody wanted it in the meantime.
+  if (value.users.size > 0) fetch(state, value, []);
+}
+
+export function onNotSpilled(state: WorkerState, name: ValueName): void {
+  const value = state.values.get(valueKey(name));
+  if (value?.state !== "spilling") return;
+  become(state, value, "here");
+  onHere(state, value);
+}
+
+/** A hand-out needs its values no more. */
+export function leaveValues(state: WorkerState, hand: HandOut): void {
+  for (const value of hand.values) {
+    value.users.delete(hand);
+    forgetUnused(state, value);
+  }
+  if (hand.values.length > 0) makeRoom(state);
+}
+
+function forgetUnused(state: WorkerState, value: HeldValue): void {
+  if (value.users.size > 0 || !value.isFreed || state.values.get(valueKey(value)) !== value) return;
+  forget(state, value);
+  state.out.push({ type: "free-value", name: nameOf(value) });
+}
+
+/** Nobody wants these values any more. */
+export function free(state: WorkerState, { id, tasks, epochs, attempts }: Said<"free">): void {
+  for (const [place, task] of tasks.entries()) {
+    const value = state.values.get(valueKey({ id, task }));
+    if (value === undefined) continue;
+    const { epoch, attempt } = value.made;
+    if (epochs !== undefined && (epochs[place] !== epoch || attempts?.[place] !== attempt)) continue;
+    value.isFreed = true;
+    forgetUnused(state, value);
+  }
+}
+
+/** The scheduler wants copies here. */
+export function keep(state: WorkerState, { values }: Said<"keep">): void {
+  for (const wanted of values) {
+    const value = want(state, wanted);
+    value.isKept = true;
+    if (value.state !== "fetching") sayHave(state, [value]);
+  }
+}
+
+/** Nobody stored the report of this value: it is wanted no more. */
+export function loseOwn(state: WorkerState, { job: { id }, task, epoch, attempt }: HandOut): void {
+  const value = state.values.get(valueKey({ id, task }));
+  if (value?.made.epoch !== epoch || value.made.attempt !== attempt) return;
+  value.isFreed = true;
+  forgetUnused(state, value);
+  send(state, { type: "lost", id, tasks: Uint32Array.of(task) });
+}
+
+/** First on a connection: the values that it has, but for those whose report says so. */
+export function announceValues(state: WorkerState): void {
+  const unreported = new Set<string>();
+  for (const { state: now, job, task } of state.hands.values())
+    if (now.name === "done") unreported.add(valueKey({ id: job.id, task }));
+  const known = [...state.values].filter(([key, { state: now, isCopy, isFreed }]) => {
+    if (isFreed || unreported.has(key)) return false;
+    return now !== "fetching" || !isCopy;
+  });
+  sayValues(
+    state,
+    "holds",
+    known.map(([, value]) => value),
+  );
+}
+
+function sayHave(state: WorkerState, values: readonly HeldValue[]): void {
+  sayValues(state, "have", values);
+}
+
+function sayValues(state: WorkerState, type: "holds" | "have", values: readonly HeldValue[]): void {
+  const byJob = new Map<string, HeldValue[]>();
+  for (const value of values) {
+    const group = byJob.get(value.id);
+    if (group === undefined) byJob.set(value.id, [value]);
+    else group.push(value);
+  }
+  for (const [id, group] of byJob)
+    for (let start = 0; start < group.length; start += TASKS_PER_MESSAGE_MAX) {
+      const some = group.slice(start, start + TASKS_PER_MESSAGE_MAX);
+      const tasks = Uint32Array.from(some, ({ task }) => task);
+      send(state, { type, id, tasks, sizes: Uint32Array.from(some, ({ bytes }) => bytes) });
+    }
+}
+
+/** Too much in memory: what was used longest ago goes first, copies before all others. */
+function makeRoom(state: WorkerState): void {
+  let surplus = state.hereBytes - state.identity.valueBytesMax;
+  if (surplus <= 0) return;
+  const idle = [...state.values.values()].filter(({ state: now, users }) => now === "here" && users.size === 0);
+  for (const value of idle) {
+    if (surplus <= 0) return;
+    if (!value.isCopy || value.isKept) continue;
+    surplus -= value.bytes;
+    forget(state, value);
+    state.out.push({ type: "free-value", name: nameOf(value) });
+    send(state, { type: "lost", id: value.id, tasks: Uint32Array.of(value.task) });
+  }
+  for (const value of idle) {
+    if (surplus <= 0) return;
+    if (state.values.get(valueKey(value)) !== value) continue;
+    surplus -= value.bytes;
+    become(state, value, "spilling");
+    state.out.push({ type: "spill-value", name: nameOf(value) });
+  }
+}
