@@ -133,6 +133,16 @@ export const ERROR_CODES = {
   PE_CLOSED: { exit: EXIT.software, about: "The client was closed while something still waited for the scheduler." },
   PE_CANCELLED: { exit: EXIT.interrupted, about: "A task was cancelled, by a client or because its job ended early." },
   PE_NEED_FAILED: { exit: EXIT.software, about: "A task was not run because one whose result it needs failed." },
+  PE_RELEASED: { exit: EXIT.usage, about: "The result of a future is asked for that was released." },
+  PE_VALUE_LOST: {
+    exit: EXIT.unavailable,
+    about: "A large result is gone: the workers that had it are, and it cannot be computed again.",
+  },
+  PE_VALUE_UNREACHABLE: {
+    exit: EXIT.unavailable,
+    about:
+      "A large result cannot be fetched from any worker that has it, nor through the scheduler; tries are bounded.",
+  },
   PE_TASK_POISON: {
     exit: EXIT.software,
     about: "A task ended each thread or worker that ran it, the last ones alone; it is not tried again.",
@@ -153,6 +163,10 @@ export const ERROR_CODES = {
   PE_JOB_NEEDED: {
     exit: EXIT.tempFail,
     about: "A job cannot be released: it has not ended, or unfinished tasks of others need its results.",
+  },
+  PE_VALUE_DAMAGED: {
+    exit: EXIT.ioError,
+    about: "A large result that a worker wrote to its scratch disk does not read back. It is computed again.",
   },
   PE_OBJECT_MISSING: {
     exit: EXIT.noInput,

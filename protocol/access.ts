@@ -1,5 +1,5 @@
 /** Who may open a connection: tokens in the `Authorization` header of the request that becomes one. */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 
 /** Longer ones are refused unread. */
 const TOKEN_LENGTH_MAX = 512;
@@ -28,4 +28,12 @@ export function isTokenOf(token: string, tokens: readonly string[]): boolean {
 
 function hash(token: string): Buffer {
   return createHash("sha256").update(token).digest();
+}
+
+/**
+ * What opens the values of one job at the workers that hold them: 64 hexadecimal digits. Workers make it themselves, a client
+ * is told it with the place of a value.
+ */
+export function valueToken(workerToken: string, jobId: string): string {
+  return createHmac("sha256", workerToken).update("values of job ").update(jobId).digest("hex");
 }

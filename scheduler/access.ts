@@ -8,7 +8,7 @@ import { replaceDurably } from "../data/durable.ts";
 import { errnoOf } from "../data/errno.ts";
 import { makeFolders } from "../data/folders.ts";
 import { readAccessFile, type Access } from "../protocol/access-file.ts";
-import { makeCertificates } from "./certificates.ts";
+import { makeCertificates } from "../protocol/certificates.ts";
 
 /** Certificate and key of a server, PEM. */
 export interface Tls {

@@ -11,7 +11,7 @@ import { authorization } from "../../../protocol/access.ts";
 import { clientToScheduler, schedulerToClient } from "../../../protocol/client-link.ts";
 import { connectSocket } from "../../../protocol/socket.ts";
 import { schedulerToWorker, workerToScheduler } from "../../../protocol/worker-link.ts";
-import { makeCertificates } from "../../../scheduler/certificates.ts";
+import { makeCertificates } from "../../../protocol/certificates.ts";
 import { PART_BYTES_MAX, rangeOf } from "../../../scheduler/part-door.ts";
 import { serveScheduler, type SchedulerServer, type ServeOptions } from "../../../scheduler/server.ts";
 import { testFolder } from "../../support/folders.ts";

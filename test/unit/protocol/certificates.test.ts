@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { connect, createServer } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { makeCertificates, VALID_DAYS } from "../../../scheduler/certificates.ts";
+import { fingerprintOf, makeCertificates, makeOwnCertificate, VALID_DAYS } from "../../../protocol/certificates.ts";
 import { testFolder } from "../../support/folders.ts";
 
 const HOSTS = ["scheduler.example", "localhost", "10.0.0.7", "::1", "2001:db8::7:0:1"];
@@ -78,5 +80,23 @@ describe("makeCertificates()", () => {
     const shown = openssl("x509", "-in", path("cert"), "-noout", "-text");
     expect(shown).toContain("IP Address:2001:DB8:0:0:0:7:0:1");
     expect(openssl("pkey", "-in", path("key"), "-noout", "-check")).toContain("valid");
+  });
+});
+
+describe("makeOwnCertificate()", () => {
+  test("makes a certificate that serves TLS and is known by its hash", async () => {
+    const { cert, key, fingerprint } = makeOwnCertificate();
+    const server = createServer({ cert, key }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    expect(fingerprintOf(socket.getPeerX509Certificate()!)).toBe(fingerprint);
+    expect(fingerprintOf(cert)).toBe(fingerprint);
+    expect(fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(makeOwnCertificate().fingerprint).not.toBe(fingerprint);
+    socket.destroy();
+    server.close();
+    await once(server, "close");
   });
 });

@@ -1,10 +1,11 @@
 /**
- * A certificate authority and one certificate of it (X.509 v3, ECDSA on P-256 with SHA-256), in the encoding of RFC 5280.
+ * A certificate authority and one certificate of it, for a scheduler; a certificate that is trusted by its hash, for a worker
+ * (X.509 v3, ECDSA on P-256 with SHA-256), in the encoding of RFC 5280.
  *
- * Keys and signatures are made by Node's own crypto; only the two fixed forms below are written here. The authority's key
+ * Keys and signatures are made by Node's own crypto; only the three fixed forms below are written here. The authority's key
  * is forgotten at once: whoever has what is left cannot make another certificate that is trusted.
  */
-import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
+import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate, type KeyObject } from "node:crypto";
 import { isIP } from "node:net";
 import { bitString, bytes, explicit, integer, list, oid, raw, set, text, time, TRUE } from "./der.ts";
 
@@ -28,10 +29,11 @@ export interface Certificates {
  */
 export function makeCertificates(hosts: readonly string[], now: Date = new Date()): Certificates {
   const [authority, own] = [newKeys(), newKeys()];
-  const dates = { from: new Date(now.getTime() - DAY_MS), until: new Date(now.getTime() + VALID_DAYS * DAY_MS) };
+  const dates = datesFrom(now);
   const ca = certificate({
     ...dates,
-    subject: "pe-cluster authority",
+    issuer: AUTHORITY,
+    subject: AUTHORITY,
     publicKey: authority.publicKey,
     signer: authority.privateKey,
     extensions: [
@@ -42,6 +44,7 @@ export function makeCertificates(hosts: readonly string[], now: Date = new Date(
   });
   const cert = certificate({
     ...dates,
+    issuer: AUTHORITY,
     subject: "pe-cluster scheduler",
     publicKey: own.publicKey,
     signer: authority.privateKey,
@@ -54,7 +57,37 @@ export function makeCertificates(hosts: readonly string[], now: Date = new Date(
       extension(OID.subjectKeyIdentifier, false, bytes(keyIdentifier(own.publicKey))),
     ],
   });
-  return { ca, cert, key: own.privateKey.export({ type: "pkcs8", format: "pem" }) as string };
+  return { ca, cert, key: pemOf(own.privateKey) };
+}
+
+/** Certificate and key, PEM, and the hash by which the certificate is known. */
+export interface OwnCertificate extends Pick<Certificates, "cert" | "key"> {
+  /** `fingerprintOf` the certificate. */
+  readonly fingerprint: string;
+}
+
+/** Makes a certificate that nobody has issued, of the life of one process: whoever is to trust it is told its hash. */
+export function makeOwnCertificate(now: Date = new Date()): OwnCertificate {
+  const { publicKey, privateKey } = newKeys();
+  const cert = certificate({
+    ...datesFrom(now),
+    issuer: WORKER,
+    subject: WORKER,
+    publicKey,
+    signer: privateKey,
+    extensions: [
+      extension(OID.basicConstraints, true, list()),
+      extension(OID.keyUsage, true, DIGITAL_SIGNATURE),
+      extension(OID.extendedKeyUsage, false, list(oid(OID.serverAuthentication))),
+    ],
+  });
+  return { cert, key: pemOf(privateKey), fingerprint: fingerprintOf(cert) };
+}
+
+/** SHA-256 of a certificate (PEM), 64 hexadecimal digits. */
+export function fingerprintOf(cert: string | X509Certificate): string {
+  const { fingerprint256 } = typeof cert === "string" ? new X509Certificate(cert) : cert;
+  return fingerprint256.replaceAll(":", "").toLowerCase();
 }
 
 const OID = {
@@ -74,10 +107,12 @@ const DIGITAL_SIGNATURE = bitString(Uint8Array.of(0x80), 7);
 const KEY_CERT_SIGN = bitString(Uint8Array.of(0x04), 2);
 const VERSION_3 = 2;
 
-const ISSUER = "pe-cluster authority";
+const AUTHORITY = "pe-cluster authority";
+const WORKER = "pe-cluster worker";
 const SIGNED_WITH = list(oid(OID.ecdsaWithSha256));
 
 interface Contents {
+  readonly issuer: string;
   readonly subject: string;
   readonly publicKey: KeyObject;
   readonly signer: KeyObject;
@@ -86,19 +121,27 @@ interface Contents {
   readonly extensions: readonly Uint8Array[];
 }
 
-/** Issued by the authority, signed with its key. */
-function certificate({ subject, publicKey, signer, from, until, extensions }: Contents): string {
+function certificate({ issuer, subject, publicKey, signer, from, until, extensions }: Contents): string {
   const body = list(
     explicit(0, integer(VERSION_3)),
     integer(serialNumber()),
     SIGNED_WITH,
-    nameOf(ISSUER),
+    nameOf(issuer),
     list(time(from), time(until)),
     nameOf(subject),
     publicKey.export({ type: "spki", format: "der" }),
     explicit(3, list(...extensions)),
   );
   return pem(list(body, SIGNED_WITH, bitString(sign("sha256", body, signer))));
+}
+
+/** From the day before, for clocks that are not together. */
+function datesFrom(now: Date): Pick<Contents, "from" | "until"> {
+  return { from: new Date(now.getTime() - DAY_MS), until: new Date(now.getTime() + VALID_DAYS * DAY_MS) };
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: "pkcs8", format: "pem" }) as string;
 }
 
 function newKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
