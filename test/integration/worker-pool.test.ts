@@ -5,11 +5,14 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { PeError } from "../../common/errors.ts";
 import { readPart } from "../../data/part-folder.ts";
+import { layOut } from "../../protocol/large-values.ts";
 import { encodeValue } from "../../protocol/values.ts";
 import { storeFailureOf } from "../../worker/failure.ts";
+import type { Lane } from "../../worker/threads/lane.ts";
 import { TEST_KINDS } from "../support/built.ts";
 import { testFolder } from "../support/folders.ts";
-import { openPool, runFrame } from "../support/pool.ts";
+import { until } from "../support/journal.ts";
+import { frameOf, openPool, runFrame } from "../support/pool.ts";
 
 const tags = (count: number): { tag: number }[] => Array.from({ length: count }, (_, tag) => ({ tag }));
 
@@ -267,6 +270,38 @@ describe("context.input()", () => {
     const { failures } = await runFrame(pool, { kind: "reader", parameters });
     expect(failures.get(0)).toMatchObject({ code: "PE_INPUT_UNREACHABLE", endsJob: true });
     expect(failures.get(1)).toMatchObject({ code: "PE_SHARD_UNREADABLE", endsJob: false });
+  });
+});
+
+describe("pool.letGo()", () => {
+  const BYTES = 64 * 2 ** 20;
+  const memoryOfArrays = (): number => process.memoryUsage().arrayBuffers;
+
+  /** Gives a task a blob as its input, and keeps nothing of it. */
+  function useBlob(lane: Lane): void {
+    const laidOut = layOut({ numbers: new Float64Array(BYTES / 8), note: "" });
+    const blob = new SharedArrayBuffer(laidOut.bytes);
+    laidOut.writeInto(new Uint8Array(blob));
+    const sum = encodeValue({ sum: {} }, (object) => (Object.keys(object).length === 0 ? 0 : undefined));
+    lane.run(frameOf("array", [sum], { inputs: [[blob]] }));
+  }
+
+  test("gives the memory of inputs back, which threads saw that make no garbage", async () => {
+    const pool = await openPool();
+    await pool.listKinds();
+    let told = 0;
+    const lane = pool.openLane({ onEnded: ({ done }) => void (told += done.length), onDied: () => undefined });
+    const before = memoryOfArrays();
+    for (let round = 1; round <= 3; round++) {
+      useBlob(lane);
+      await until(() => told === round);
+    }
+    await until(() => !lane.isBusy);
+    pool.letGo(3 * BYTES);
+    await until(() => {
+      pool.collect();
+      return memoryOfArrays() - before < BYTES;
+    });
   });
 });
 

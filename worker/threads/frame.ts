@@ -129,6 +129,8 @@ export type ToThread =
   | { readonly type: "frame"; readonly frame: DeliveredFrame }
   /** There will be no more. */
   | { readonly type: "close" }
+  /** Shared memory was let go that this thread may have seen: it collects its garbage before it goes on. */
+  | { readonly type: "collect" }
   | ContentAnswer;
 
 /** @returns The pieces one after the other. */

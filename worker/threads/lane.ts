@@ -96,6 +96,11 @@ export class Lane {
     lookAt(this);
   }
 
+  /** Has its thread, if it has one, collect its garbage when it has ended the frame that it runs. */
+  collect(): void {
+    this.#port?.postMessage({ type: "collect" } satisfies ToThread);
+  }
+
   /** Ends the thread at once; `onDied` follows, also when it had nothing to do. */
   kill(reason: string): void {
     if (this.#isDying) return;

@@ -10,6 +10,7 @@ import type { FrameRun } from "./frame-run.ts";
 import { joinInputs, joinPieces, type DeliveredFrame, type Frame, type ThreadData } from "./frame.ts";
 import { PoolInputs, type InputOptions } from "../inputs/pool-inputs.ts";
 import type { TasksToName } from "../inputs/reader-messages.ts";
+import { LetGo } from "./let-go.ts";
 import { Lane, type LaneListener, type LaneSurroundings } from "./lane.ts";
 
 export interface PoolOptions extends InputOptions {
@@ -43,6 +44,13 @@ export interface WorkerPool {
   prefetch(tasks: Frame, whom: object): void;
   /** Its tasks have run, or will not. */
   forget(whom: object): void;
+  /**
+   * So many bytes of blobs, results of tasks or inputs, are of no use any more: nobody outside the pool has a reference to them. Their
+   * memory is given back when all threads that saw it have collected their garbage; that is done when enough has come together.
+   */
+  letGo(bytes: number): void;
+  /** Has that done now, because memory is short. */
+  collect(): void;
   /** Lets threads finish what they run, then ends them. */
   close(): Promise<void>;
   /** Ends the threads at once. */
@@ -58,6 +66,8 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
     areInputsWorthReading: (kind) => pool.inputs.areWorthReading(kind),
     prefetch: (tasks, whom) => pool.prefetch(tasks, whom),
     forget: (whom) => pool.inputs.forget(whom),
+    letGo: (bytes) => pool.unused.add(bytes),
+    collect: () => pool.unused.collect(),
     close: async () => await pool.close(),
     destroy: async () => await pool.destroy(),
   };
@@ -68,6 +78,9 @@ const STORES_MAX = 64;
 class Pool {
   readonly #piscina: Piscina;
   readonly inputs: PoolInputs;
+  readonly unused = new LetGo(() => {
+    for (const lane of this.#lanes) lane.collect();
+  });
   readonly #partAccess: PartAccess;
   #kinds: Promise<readonly KnownKind[]> | undefined;
   #versions: ReadonlyMap<string, string> | undefined;

@@ -1,5 +1,6 @@
 /** A thread's end of the port of its lane: frames that follow, and answers to what its tasks ask for. */
 import { receiveMessageOnPort, type MessagePort, type Transferable } from "node:worker_threads";
+import { collectGarbage } from "../../common/garbage.ts";
 import type { WantedFile } from "../inputs/content-wanted.ts";
 import type { ContentAnswer, DeliveredFrame, ToPool, ToThread } from "./frame.ts";
 
@@ -7,6 +8,7 @@ export class ThreadPort {
   readonly #port: MessagePort;
   readonly #frames: DeliveredFrame[] = [];
   #isClosing = false;
+  #isToCollect = false;
   #wake: (() => void) | undefined;
   #answered: ((answer: ContentAnswer) => void) | undefined;
   /** Answers carry no name: one question at a time. */
@@ -43,9 +45,13 @@ export class ThreadPort {
     }
   }
 
-  /** The next frame, waited for if need be; undefined: there will be none. */
+  /** The next frame, waited for if need be; undefined: there will be none. Whoever calls this keeps nothing of the last one. */
   async nextFrame(): Promise<DeliveredFrame | undefined> {
-    while (this.#frames.length === 0 && !this.#isClosing) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#collect();
+    while (this.#frames.length === 0 && !this.#isClosing) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#collect();
+    }
     return this.#frames.shift();
   }
 
@@ -53,9 +59,14 @@ export class ThreadPort {
     this.#port.close();
   }
 
+  #collect(): void {
+    if (this.#isToCollect && collectGarbage()) this.#isToCollect = false;
+  }
+
   #onMessage(message: ToThread): void {
     if (message.type === "frame") this.#frames.push(message.frame);
     else if (message.type === "close") this.#isClosing = true;
+    else if (message.type === "collect") this.#isToCollect = true;
     else return this.#answered?.(message);
     this.#wake?.();
   }

@@ -30,13 +30,19 @@ export async function listKinds(): Promise<readonly KindVersion[]> {
  */
 export async function runFrames(messages: MessagePort): Promise<void> {
   const port = new ThreadPort(messages);
-  for (;;) {
-    const frame = await port.nextFrame();
-    if (frame === undefined) return port.close();
-    await runFrame(frame, port);
+  // A function of its own, so that nothing of a frame is kept until the next one comes.
+  while (await runNext(port)) {
     // While there is work enough, the pool looks at the board when it likes: each report costs all processes a wake-up.
     if (port.countFrames() < FRAMES_ENOUGH) port.say({ type: "look" });
   }
+  port.close();
+}
+
+/** @returns False: there are no more frames. */
+async function runNext(port: ThreadPort): Promise<boolean> {
+  const frame = await port.nextFrame();
+  if (frame !== undefined) await runFrame(frame, port);
+  return frame !== undefined;
 }
 
 async function runFrame(frame: DeliveredFrame, port: ThreadPort): Promise<void> {
