@@ -11,7 +11,7 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
   },
   pool: {
     about:
-      "no-op tasks/s through the pool of threads alone, by tasks a frame [--threads N] [--tasks N] [--runs N] [--json]",
+      "no-op tasks/s through the pool of threads alone, by tasks a frame; large results and inputs, ms [--threads N] [--tasks N] [--runs N] [--json]",
     run: async (args) => (await import("./pool.ts")).benchPool(args),
   },
   scheduler: {

@@ -1,6 +1,6 @@
 /**
  * Hand-over to the pool of threads alone: no-op tasks with parameters of about 70 bytes, no scheduler and no connection. As in a
- * worker, each thread has one frame and the next one.
+ * worker, each thread has one frame and the next one. Then large results, and tasks that need them.
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -9,9 +9,13 @@ import { encodeValue } from "../protocol/values.ts";
 import { encodeJobCommon } from "../tasks/job-common.ts";
 import type { Frame } from "../worker/threads/frame.ts";
 import { createWorkerPool, type WorkerPool } from "../worker/threads/pool.ts";
+import { median } from "./measure.ts";
 import { runFrames } from "./pool-frames.ts";
+import { measureValues, valuesTable, type ValueTimes } from "./pool-values.ts";
 
 const FRAME_TASKS = [1, 10, 100, 256];
+const VALUE_BYTES = [1_000_000, 15_000_000, 150_000_000];
+const VALUE_ROUNDS = 15;
 /** The place of the kinds of the tests, from the root of the repository. */
 const KINDS = join("test", "fixtures", "kinds");
 
@@ -53,7 +57,11 @@ export async function benchPool(args: readonly string[]): Promise<void> {
       microsecondsPerFrame: Math.round(perTask * frameTasks * 1e6 * Number(values.threads)),
     };
   });
-  console.log(values.json ? JSON.stringify(rates) : table(rates, pool.threads));
+  const times: ValueTimes[] = [];
+  for (const bytes of VALUE_BYTES) times.push(await measureValues(bytes, VALUE_ROUNDS));
+  console.log(
+    values.json ? JSON.stringify({ rates, values: times }) : `${table(rates, pool.threads)}\n\n${valuesTable(times)}`,
+  );
 }
 
 /** @returns Seconds. */
@@ -77,10 +85,6 @@ async function runTasks(pool: WorkerPool, count: number, frameTasks: number): Pr
   await runFrames(pool, nextFrame, () => void ended++);
   if (ended !== count) throw new Error(`${ended} of ${count} tasks ended`);
   return (performance.now() - startMs) / 1000;
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
 
 function table(rates: readonly PoolRate[], threads: number): string {

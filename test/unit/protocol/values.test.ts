@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PeError } from "../../../common/errors.ts";
-import { decodeValue, encodeValue } from "../../../protocol/values.ts";
+import { decodeValue, encodeValue, packValue } from "../../../protocol/values.ts";
 
 describe("encodeValue() and decodeValue()", () => {
   test.for([
@@ -36,6 +36,31 @@ describe("encodeValue() and decodeValue()", () => {
       object === one ? 0 : object === two ? 1 : undefined,
     );
     expect(decodeValue(bytes, ["first", 2])).toEqual({ a: ["first", { b: 2 }], c: "first" });
+  });
+
+  test("put results into maps and sets, too", () => {
+    const future = {};
+    const bytes = encodeValue([new Map([["a", future]]), new Set([1, [future]])], (object) =>
+      object === future ? 0 : undefined,
+    );
+    expect(decodeValue(bytes, ["result"])).toEqual([{ a: "result" }, new Set([1, ["result"]])]);
+  });
+
+  test.for([[[Symbol("x")]], [{ a: Symbol("x") }], [new Set([() => 1])]])(
+    "encodeValue() refuses %o, which is within something",
+    ([value]) => {
+      expect(() => encodeValue(value)).toThrow(expect.objectContaining({ code: "PE_PARAMETER" }));
+    },
+  );
+
+  test("encodeValue() refuses an array of a class that could not be made again", () => {
+    class Mine extends Uint8Array {}
+    expect(() => encodeValue({ a: new Mine(4) })).toThrow("value.a: it holds an instance of Mine");
+  });
+
+  test("packValue() does not keep the memory that a large value took", () => {
+    packValue("a".repeat(3 << 20));
+    expect(packValue(1).buffer.byteLength).toBeLessThan(1 << 20);
   });
 
   test("encodeValue() leaves the value it is given alone", () => {
