@@ -4,15 +4,20 @@ import { PeError } from "../common/errors.ts";
 import type { SchedulerToClient } from "../protocol/client-link.ts";
 import { createKinds, type Kinds } from "../tasks/registry.ts";
 import { Future } from "./futures/future.ts";
-import { asCompleted, gather } from "./futures/gathering.ts";
+import { gather } from "./futures/gather.ts";
+import { asCompleted } from "./futures/gathering.ts";
 import { LooseTasks } from "./futures/loose-tasks.ts";
-import { findJob, openJob, type ClusterJob, type JobDescription } from "./cluster-job.ts";
+import { persist, replicate, whoHas, type ReplicateOptions, type ValueHolders } from "./futures/value-requests.ts";
+import { findJob, openJob, type ClusterJob, type JobDescription, type Ties } from "./cluster-job.ts";
 import { startLocalCluster, type LocalOptions } from "./local-cluster.ts";
-import { connectClient } from "./session/connect.ts";
+import { connectClient, grantFor } from "./session/connect.ts";
 import type { ClientConnection } from "./session/link.ts";
 import { SchedulerSession } from "./session/session.ts";
 import { tellStandstill } from "./session/standstill.ts";
 import type { TaskOptions } from "./task-options.ts";
+import { clusterWays, type DataWays } from "./values/data-ways.ts";
+import { scatter, type ScatterOptions } from "./values/scatter.ts";
+import { ValueFetcher } from "./values/value-fetcher.ts";
 
 type StatusMessage = Extract<SchedulerToClient, { type: "statusIs" }>;
 
@@ -41,24 +46,26 @@ export interface ConnectOptions {
 
 const NAME_LENGTH_MAX = 128;
 
+/** What is behind a client: a cluster, or one of its own. */
+interface Surroundings {
+  readonly kinds: Kinds;
+  readonly ways: DataWays;
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
 export class Client {
   readonly #session: SchedulerSession;
-  readonly #kinds: Kinds;
-  readonly #onDrain: () => Promise<void>;
-  readonly #onClose: () => Promise<void>;
+  readonly #around: Surroundings;
+  readonly #ties: Ties;
   readonly #tasks: LooseTasks;
 
-  private constructor(
-    session: SchedulerSession,
-    kinds: Kinds,
-    { drain, close }: { readonly drain: () => Promise<void>; readonly close: () => Promise<void> },
-    onWarning: (text: string) => void = warn,
-  ) {
+  private constructor(session: SchedulerSession, around: Surroundings, onWarning: (text: string) => void = warn) {
     this.#session = session;
-    this.#kinds = kinds;
-    this.#onDrain = drain;
-    this.#onClose = close;
-    this.#tasks = new LooseTasks(session, (kind, version) => this.#versionOf(kind, version));
+    this.#around = around;
+    const values = new ValueFetcher(session, around.ways.fetchValue);
+    this.#ties = { session, values };
+    this.#tasks = new LooseTasks(session, (kind, version) => this.#versionOf(kind, version), values);
     tellStandstill(session, { tell: onWarning });
   }
 
@@ -73,10 +80,14 @@ export class Client {
   static async connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
     const { kinds: folders = [], name = clientName(), signal } = options;
     const kinds = await createKinds({ folders });
-    const connect = async (trying: AbortSignal): Promise<ClientConnection> => await connectClient(url, options, trying);
+    let grant = await grantFor(url, options);
+    const connect = async (trying: AbortSignal): Promise<ClientConnection> =>
+      await connectClient((grant = await grantFor(url, options)), trying);
     const session = await SchedulerSession.open({ connect, name: name.slice(0, NAME_LENGTH_MAX) }, signal);
-    const nothing = async (): Promise<void> => undefined;
-    return new Client(session, kinds, { drain: nothing, close: nothing }, options.onWarning);
+    const ways = clusterWays(() => grant);
+    const drain = async (): Promise<void> => undefined;
+    const close = async (): Promise<void> => await ways.close();
+    return new Client(session, { kinds, ways, drain, close }, options.onWarning);
   }
 
   /**
@@ -92,7 +103,7 @@ export class Client {
     const cluster = await startLocalCluster(options);
     const session = await SchedulerSession.open({ connect: async () => cluster.connectClient(), name: clientName() });
     void cluster.failed.then((error) => session.fail(error));
-    return new Client(session, kinds, cluster, options.onWarning);
+    return new Client(session, { kinds, ...cluster }, options.onWarning);
   }
 
   /**
@@ -139,6 +150,50 @@ export class Client {
   }
 
   /**
+   * Data of this program for tasks: a future of each of a list, or of what is given, at once or with its content known here
+   * already; the same content is the same task. They are stored with the scheduler (of a local cluster: in a folder for
+   * temporary files) until this client leaves, so that they outlive any worker. Not to be changed before this resolves.
+   *
+   * @throws {PeError} `PE_PARAMETER` when data cannot travel, `PE_LIMIT` for more than 2 GiB, `PE_DISK_FULL`
+   * @example
+   * const image = await client.scatter(new Float64Array(4096 * 4096), { broadcast: true });
+   * const means = client.map("mean", rows.map((row) => ({ image, row })));
+   */
+  async scatter<Data>(data: readonly Data[], options?: ScatterOptions): Promise<Future<Data>[]>;
+  async scatter<Data>(data: Data, options?: ScatterOptions): Promise<Future<Data>>;
+  async scatter(data: unknown, { workers, broadcast = false }: ScatterOptions = {}): Promise<Future[] | Future> {
+    const list: readonly unknown[] = Array.isArray(data) ? data : [data];
+    const futures = await scatter(this.#tasks, this.#around.ways, list, workers);
+    if (broadcast) await replicate(this.#tasks, futures, workers === undefined ? {} : { workers });
+    return Array.isArray(data) ? futures : futures[0]!;
+  }
+
+  /** Where the results of tasks are, in the order of the futures. */
+  async whoHas(futures: Iterable<Future> | Future): Promise<ValueHolders[]> {
+    return await whoHas(this.#tasks, listOf(futures));
+  }
+
+  /**
+   * Has large results held by `copies` workers, by those named, or by all; resolves when they are, which may take copies of
+   * copies. Small ones are everywhere anyway.
+   *
+   * @throws {PeError} What a task failed with; `PE_PARAMETER` for a worker that there is not.
+   */
+  async replicate(futures: Iterable<Future> | Future, options: ReplicateOptions = {}): Promise<void> {
+    await replicate(this.#tasks, listOf(futures), options);
+  }
+
+  /** Large results are computed again as soon as they are lost, not only when somebody needs them. */
+  async persist(futures: Iterable<Future> | Future): Promise<void> {
+    await persist(this.#tasks, listOf(futures));
+  }
+
+  /** Results that are not wanted any more: as `Future.release` of each. */
+  release(futures: Iterable<Future> | Future): void {
+    for (const future of listOf(futures)) future.release();
+  }
+
+  /**
    * Opens a durable job, or joins the one of this id; resolves when the scheduler has all its tasks on its disk. From then
    * on it does not need this client.
    *
@@ -146,12 +201,12 @@ export class Client {
    */
   async openJob(description: JobDescription): Promise<ClusterJob> {
     const { kind, version } = description;
-    return await openJob(this.#session, description, this.#versionOf(kind, version));
+    return await openJob(this.#ties, description, this.#versionOf(kind, version));
   }
 
   /** The durable job of this id, whoever opened it; undefined where the scheduler has none. */
   async findJob(id: string): Promise<ClusterJob | undefined> {
-    return await findJob(this.#session, id);
+    return await findJob(this.#ties, id);
   }
 
   /**
@@ -180,14 +235,14 @@ export class Client {
 
   /** Of a local cluster: what runs finishes and is told, nothing new begins. Close it next. */
   async drain(): Promise<void> {
-    await this.#onDrain();
+    await this.#around.drain();
   }
 
   /** Ends the connection; of a local cluster also its threads. What still waits is rejected with `PE_CLOSED`. */
   async close(): Promise<void> {
     this.#tasks.abandon();
     await this.#session.close();
-    await this.#onClose();
+    await this.#around.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -195,9 +250,9 @@ export class Client {
   }
 
   /** @throws {PeError} `PE_KIND` for a kind that this client does not have. */
-  #versionOf(kind: string, version = this.#kinds.version(kind)): string {
+  #versionOf(kind: string, version = this.#around.kinds.version(kind)): string {
     if (version !== undefined) return version;
-    const known = this.#kinds
+    const known = this.#around.kinds
       .list()
       .map(({ name }) => name)
       .join(", ");

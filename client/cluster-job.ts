@@ -9,10 +9,11 @@ import { decodeJobCommon, encodeJobCommon } from "../tasks/job-common.ts";
 import { appendBatches } from "./jobs/appending.ts";
 import { followEnds, ToldEnds, type TaskEnd } from "./jobs/job-ends.ts";
 import { cutTasks, type TaskSource } from "./jobs/task-batches.ts";
-import { checkTaskCount } from "./limits.ts";
+import { checkTaskCount, COLUMN_TASKS_MAX } from "./limits.ts";
 import type { SchedulerLink } from "./session/link.ts";
 import type { SchedulerSession } from "./session/session.ts";
 import { wireOptions, type TaskOptions } from "./task-options.ts";
+import type { ValueFetcher } from "./values/value-fetcher.ts";
 
 export interface JobDescription extends TaskSource {
   /** Derived from what is computed, at most 256 characters: who opens the same id joins the same job. */
@@ -54,6 +55,12 @@ export interface ClusterJob {
    * and restarts. What is retried through this job is told again.
    */
   ends(): AsyncIterable<readonly TaskEnd[]>;
+  /**
+   * The result of a task that `ends()` tells as a value: workers hold it, and it is fetched from there.
+   *
+   * @throws {PeError} `PE_VALUE_LOST`, `PE_VALUE_UNREACHABLE`; `PE_PARAMETER` where the result came with `ends()`.
+   */
+  value(index: number): Promise<unknown>;
   status(): Promise<JobStatus>;
   /** Cancels what has not ended. */
   cancel(): Promise<void>;
@@ -74,6 +81,12 @@ interface Attached {
   readonly known: boolean;
 }
 
+/** To a scheduler, and to workers through it. */
+export interface Ties {
+  readonly session: SchedulerSession;
+  readonly values: ValueFetcher;
+}
+
 interface JobFace {
   readonly id: string;
   readonly kind: string;
@@ -87,7 +100,7 @@ interface JobFace {
  * @param version Of the kind.
  */
 export async function openJob(
-  session: SchedulerSession,
+  { session, values }: Ties,
   description: JobDescription,
   version: string,
 ): Promise<ClusterJob> {
@@ -101,11 +114,11 @@ export async function openJob(
     await link.ask({ type: "seal", job: opened.job, tasks: taskCount });
     return { number: opened.job, known: opened.known };
   };
-  return await attachJob(session, { id, kind, common, parts }, taskCount, attach);
+  return await attachJob({ session, values, attach }, { id, kind, common, parts }, taskCount);
 }
 
 /** Attaches to a job of which only the id is known. @returns Undefined where there is none. */
-export async function findJob(session: SchedulerSession, id: string): Promise<ClusterJob | undefined> {
+export async function findJob({ session, values }: Ties, id: string): Promise<ClusterJob | undefined> {
   const { job: status, common } = await session.run((link) => link.ask({ type: "find", id }));
   if (status === undefined || common === undefined) return undefined;
   const attach = async (link: SchedulerLink): Promise<Attached> => {
@@ -115,7 +128,7 @@ export async function findJob(session: SchedulerSession, id: string): Promise<Cl
   };
   const { parts, common: shared } = decodeJobCommon(common);
   const face = { id, kind: status.kind, common: shared, parts: parts && storeForAll(parts) };
-  return await attachJob(session, face, status.tasks, attach);
+  return await attachJob({ session, values, attach }, face, status.tasks);
 }
 
 function unknownJob(id: string): PeError {
@@ -123,10 +136,9 @@ function unknownJob(id: string): PeError {
 }
 
 async function attachJob(
-  session: SchedulerSession,
+  { session, values, attach }: Ties & { readonly attach: (link: SchedulerLink) => Promise<Attached> },
   face: JobFace,
   taskCount: number,
-  attach: (link: SchedulerLink) => Promise<Attached>,
 ): Promise<ClusterJob> {
   const { id } = face;
   const attached = new WeakMap<SchedulerLink, Promise<Attached>>();
@@ -174,6 +186,11 @@ async function attachJob(
         await onJob((link, job) => link.ask({ type: "retry", job, ...(part !== undefined && { tasks: part }) }));
       return Math.min(before, tasks?.length ?? before);
     },
+    value: async (index) =>
+      await values.fetch(`${id}/${index}`, async () => {
+        const link = await session.link();
+        return { link, job: (await attachedTo(link)).number, task: index };
+      }),
     story: async (index) => [...(await onJob((link, job) => link.ask({ type: "story", job, task: index }))).lines],
     release: async () => {
       // By id: attaching would make a job anew that is gone already.
@@ -192,10 +209,9 @@ function unsuccessful({ counts: { erred, cancelled } }: JobStatus): number {
   return erred + cancelled;
 }
 
-const COLUMN_MAX = 4096;
-
 /** Ascending: what a task needs goes before it. */
 function* columns(tasks: readonly number[]): Generator<Uint32Array> {
   const ascending = Uint32Array.from(tasks).toSorted();
-  for (let start = 0; start < ascending.length; start += COLUMN_MAX) yield ascending.slice(start, start + COLUMN_MAX);
+  for (let start = 0; start < ascending.length; start += COLUMN_TASKS_MAX)
+    yield ascending.slice(start, start + COLUMN_TASKS_MAX);
 }

@@ -1,11 +1,13 @@
 /** What a client sends at most, and how it refuses more. */
 import { PeError } from "../common/errors.ts";
-import { JOB_TASKS_MAX } from "../protocol/client-link.ts";
+import { BATCH_TASKS_MAX, JOB_TASKS_MAX } from "../protocol/client-link.ts";
 
 /** Of one task: its encoded parameters, and 8 bytes for each result that it needs. A frame of the wire takes 1 MiB. */
 export const TASK_BYTES_MAX = 960 << 10;
 /** Sent and not yet confirmed; what is more waits here. Bounds what any buffer on the way holds. */
 export const UNCONFIRMED_BYTES_MAX = 8 << 20;
+/** Tasks that one message names. */
+export const COLUMN_TASKS_MAX = BATCH_TASKS_MAX;
 /** Requests sent and not yet confirmed. */
 export const UNCONFIRMED_APPENDS_MAX = 16;
 

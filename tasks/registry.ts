@@ -13,6 +13,7 @@ import { asPeError, PeError } from "../common/errors.ts";
 import type * as Kernel from "../kernel/index.ts";
 import type { Kind } from "./kind.ts";
 import { PE_VERSION } from "./pe/version.ts";
+import { SCATTER_VERSION } from "./scatter/version.ts";
 import { SIMULATE_VERSION } from "./simulate/version.ts";
 
 /** A kind as workers and jobs name it. */
@@ -54,6 +55,11 @@ const BUILT_IN: readonly Entry[] = [
     impure: true,
     namesInputs: true,
     load: async () => (await import("./pe/run.ts")).pe,
+  },
+  {
+    name: "scatter",
+    version: SCATTER_VERSION,
+    load: async () => (await import("./scatter/run.ts")).scatter,
   },
   {
     name: "simulate",

@@ -2,25 +2,11 @@
 import { PeError } from "../../common/errors.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import type { AppendRequest } from "../jobs/task-batches.ts";
-import type { FutureBatch } from "./batch.ts";
 import { Blobs } from "./blobs.ts";
 import { batchOf, Future, placeOf } from "./future.ts";
 import type { Append, LooseJob } from "./loose-job.ts";
-
-/** Where the scheduler has a task, on the present connection; undefined where it has not, or that is not known yet. */
-export function locate(batch: FutureBatch, place: number): { job: number; task: number } | undefined {
-  if (batch.hasKeys) {
-    const located = batch.located?.life === batch.job.life ? batch.located : undefined;
-    const number = located?.jobs[place] ?? 0;
-    return number === 0 ? undefined : { job: number, task: located!.tasks[place]! };
-  }
-  const moved = batch.moved?.get(place);
-  const append = moved?.append ?? batch.home;
-  const job = append?.job.number;
-  if (append === undefined || job === undefined || append.state === "waiting" || append.state === "lost")
-    return undefined;
-  return { job, task: append.from + (moved?.index ?? place) };
-}
+import { lostValueError } from "./result-errors.ts";
+import { locate } from "./whereabouts.ts";
 
 /** About what the request takes on the wire. */
 export function appendBytes({ batch, count }: Append): number {
@@ -54,7 +40,7 @@ export function unnamedNeeds(append: Append): Future[] {
   return [...needsOf(append)].filter((need) => {
     const [batch, place] = [batchOf(need), placeOf(need)];
     if (!batch.hasKeys || (batch === inside && batch.isPending(place))) return false;
-    return locate(batch, place) === undefined;
+    return locate(batch.where, place) === undefined;
   });
 }
 
@@ -63,8 +49,9 @@ export function lostNeed(append: Append, place: number): PeError | undefined {
   const batch = append.batch!;
   for (const need of batch.needsOf(place)) {
     const [other, at] = [batchOf(need), placeOf(need)];
-    if (other.isPending(at) || other.isFinished(at) || locate(other, at) !== undefined) continue;
-    const cause = other.error(at);
+    const isHere = other.isFinished(at) && other.valueBytes(at) === 0;
+    if (other.isPending(at) || isHere || locate(other.where, at) !== undefined) continue;
+    const cause = other.isFinished(at) ? lostValueError(need.key) : other.error(at);
     const text = `Task ${need.key}, which it needs, failed: ${cause.message}`;
     return new PeError("PE_NEED_FAILED", text, { cause, details: { key: batch.key(place) } });
   }
@@ -93,7 +80,9 @@ function withNeeds(append: Append, from: number): Pick<AppendRequest, "parameter
   const indices = new Map([...placesOf(append)].map((place, index) => [place, index]));
   const there = (need: Future): { job: number; task: number } | undefined => {
     const index = batchOf(need) === batch ? indices.get(placeOf(need)) : undefined;
-    return index === undefined ? locate(batchOf(need), placeOf(need)) : { job: append.job.number!, task: from + index };
+    return index === undefined
+      ? locate(batchOf(need).where, placeOf(need))
+      : { job: append.job.number!, task: from + index };
   };
   for (const place of placesOf(append)) {
     const needs = batch.needsOf(place);

@@ -2,13 +2,15 @@
  * Tasks that were submitted together: columns with one entry a task. A future is a place in it. The client holds a batch while
  * one of its tasks has not ended; after that only its futures do.
  */
-import { decodeValue } from "../../protocol/values.ts";
-import type { Told } from "../session/link.ts";
 import { cancelledError, taskError, type ToldError } from "../session/remote-error.ts";
 import type { WireOptions } from "../task-options.ts";
 import { Blobs } from "./blobs.ts";
+import { FetchedValues } from "./fetched-values.ts";
 import type { Future } from "./future.ts";
 import type { Append, LooseJob } from "./loose-job.ts";
+import { releasedError } from "./result-errors.ts";
+import { Results, type Finished } from "./results.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 export type FutureStatus = "pending" | "finished" | "erred" | "cancelled";
 
@@ -17,13 +19,16 @@ export interface FutureOwner {
   cancel(futures: readonly Future[]): void;
   retry(futures: readonly Future[]): void;
   story(future: Future): Promise<string[]>;
+  /** The value of a finished task, from who holds it. */
+  fetch(batch: FutureBatch, place: number): Promise<unknown>;
+  /** Nobody here wants the result of a task any more. */
+  letGo(batch: FutureBatch, place: number): void;
   /** Hands over what was submitted in this turn. */
   close(): void;
   /** A batch that has unended tasks again. */
   hold(batch: FutureBatch): void;
 }
 
-type Finished = Extract<Told, { type: "finished" }>;
 type Listener = (place: number) => void;
 
 const STATUSES: readonly FutureStatus[] = ["pending", "finished", "erred", "cancelled"];
@@ -39,8 +44,7 @@ export class FutureBatch {
   readonly options: WireOptions;
   /** Of the outbox: what a task needs is in the same batch before it, or in one of lower order. */
   readonly order: number;
-  readonly hasKeys: boolean;
-  job: LooseJob;
+  readonly where: Whereabouts;
   count = 0;
   unended = 0;
   /** Parameters; absent once nobody can need them again. */
@@ -49,32 +53,34 @@ export class FutureBatch {
   /** Futures whose results the tasks need: those of task `i` end at `needEnds[i]`; both empty where no task needs any. */
   needs: Future[] = [];
   needEnds: number[] = [];
-  /** Its place in a job of the scheduler; absent before it is sent, and when the scheduler has lost the job. */
-  home: Append | undefined;
-  /** Tasks that have a place of their own, because the scheduler lost the first. */
-  moved: Map<number, { readonly append: Append; readonly index: number }> | undefined;
-  /** Of tasks with keys, by what the scheduler answered on one connection: job and number there. */
-  located: { readonly life: number; readonly jobs: Uint32Array; readonly tasks: Uint32Array } | undefined;
   /** Number of its first task, when all goes well: what keys are made of. */
   first = 0;
   #states = new Uint8Array(FIRST_CAPACITY);
-  /** Messages that brought results. */
-  readonly #frames: Finished[] = [];
-  /** For each task the frame and the place in it. */
-  #whereFrame = new Uint16Array(0);
-  #wherePlace = new Uint16Array(0);
+  #results: Results | undefined;
   #errors: Map<number, ToldError | Error> | undefined;
   #because: Map<number, string> | undefined;
   #listeners: Map<number, Listener[]> | undefined;
   #watchers: Set<Listener> | undefined;
   #promises: Map<number, Promise<unknown>> | undefined;
+  #fetched: FetchedValues | undefined;
+  /** Futures of a task beyond the first: keys that were submitted again. */
+  #moreFutures: Map<number, number> | undefined;
+  /** Tasks whose results no future here wants any more. */
+  #released: Set<number> | undefined;
 
   constructor(owner: FutureOwner, job: LooseJob, options: WireOptions, order: number, hasKeys: boolean) {
     this.owner = owner;
-    this.job = job;
     this.options = options;
     this.order = order;
-    this.hasKeys = hasKeys;
+    this.where = new Whereabouts(job, hasKeys);
+  }
+
+  get job(): LooseJob {
+    return this.where.job;
+  }
+
+  get hasKeys(): boolean {
+    return this.where.hasKeys;
   }
 
   /** @returns Its place. */
@@ -138,13 +144,9 @@ export class FutureBatch {
 
   finished(place: number, message: Finished, index: number): void {
     if (this.#states[place] !== PENDING) return;
-    if (this.#frames.at(-1) !== message) this.#frames.push(message);
-    if (this.#whereFrame.length === 0) {
-      this.#whereFrame = new Uint16Array(this.count);
-      this.#wherePlace = new Uint16Array(this.count);
-    }
-    this.#whereFrame[place] = this.#frames.length - 1;
-    this.#wherePlace[place] = index;
+    this.#results ??= new Results(this.count);
+    this.#results.add(place, message, index);
+    if (this.#results.valueBytes(place) > 0 && !this.isReleased(place)) this.where.wantValue(place, this);
     this.#end(place, FINISHED);
   }
 
@@ -192,8 +194,9 @@ export class FutureBatch {
   }
 
   *appends(): Generator<Append> {
-    if (this.home !== undefined) yield this.home;
-    if (this.moved !== undefined) for (const { append } of this.moved.values()) yield append;
+    const { home, moved } = this.where;
+    if (home !== undefined) yield home;
+    if (moved !== undefined) for (const { append } of moved.values()) yield append;
   }
 
   /** Calls back when the task has ended, at once when it has. */
@@ -215,12 +218,42 @@ export class FutureBatch {
     if (this.#watchers?.size === 0) this.#watchers = undefined;
   }
 
-  /** The result of a finished task, decoded now. @throws {PeError} Why it has none. */
+  /** Bytes of the result of a finished task where workers hold it as a value; 0 where it is here. */
+  valueBytes(place: number): number {
+    return this.isFinished(place) ? this.#results!.valueBytes(place) : 0;
+  }
+
+  /** The result of a finished task that is here, decoded now. @throws {PeError} Why it has none. */
   value(place: number): unknown {
-    if (this.#states[place] !== FINISHED) throw this.error(place);
-    const frame = this.#frames[this.#whereFrame[place]!]!;
-    const index = this.#wherePlace[place]!;
-    return decodeValue(frame.results.subarray(index === 0 ? 0 : frame.ends[index - 1], frame.ends[index]));
+    if (!this.isFinished(place)) throw this.error(place);
+    return this.#results!.decoded(place);
+  }
+
+  /** A result that workers hold, the same object while somebody has it. @throws {PeError} `PE_RELEASED`, or why it cannot be had. */
+  async fetched(place: number): Promise<unknown> {
+    if (this.isReleased(place)) throw releasedError(this.key(place));
+    this.#fetched ??= new FetchedValues();
+    return await this.#fetched.get(place, async () => await this.owner.fetch(this, place));
+  }
+
+  /** Another future of the task. */
+  addFuture(place: number): void {
+    this.#moreFutures ??= new Map();
+    this.#moreFutures.set(place, (this.#moreFutures.get(place) ?? 0) + 1);
+  }
+
+  isReleased(place: number): boolean {
+    return this.#released?.has(place) === true;
+  }
+
+  /** A future of the task is not wanted any more; with the last one its result is not. */
+  release(place: number): void {
+    const more = this.#moreFutures?.get(place) ?? 0;
+    if (more > 0) return void this.#moreFutures!.set(place, more - 1);
+    (this.#released ??= new Set()).add(place);
+    this.#promises?.delete(place);
+    this.where.letGo(place);
+    this.owner.letGo(this, place);
   }
 
   error(place: number): Error {
@@ -234,8 +267,15 @@ export class FutureBatch {
     let promise = this.#promises.get(place);
     if (promise === undefined) {
       const ended = new Promise<void>((done) => this.onEnd(place, () => done()));
-      this.#promises.set(place, (promise = ended.then(() => this.value(place))));
+      this.#promises.set(place, (promise = ended.then(async () => await this.#ended(place))));
     }
     return await promise;
+  }
+
+  async #ended(place: number): Promise<unknown> {
+    if (this.valueBytes(place) === 0) return this.value(place);
+    // A promise would keep the value, and a vain try for ever.
+    this.#promises?.delete(place);
+    return await this.fetched(place);
   }
 }

@@ -1,4 +1,4 @@
-/** Waiting for many futures at once: one watcher a batch, no promise a future. */
+/** Waiting for many futures as they end: one watcher a batch, no promise a future. */
 import type { FutureBatch } from "./batch.ts";
 import { batchOf, placeOf, type Future } from "./future.ts";
 
@@ -52,22 +52,20 @@ function onEnds(futures: readonly Future[], callback: (index: number) => void): 
   };
 }
 
-/** Results in the order of the futures. @throws {Error} As soon as one has failed or was cancelled: why. */
-export async function gather(futures: readonly Future[]): Promise<unknown[]> {
-  const isUnfinished = (future: Future): boolean => !batchOf(future).isFinished(placeOf(future));
-  if (futures.some(isUnfinished)) await allFinished(futures);
-  return futures.map((future) => batchOf(future).value(placeOf(future)));
-}
-
-async function allFinished(futures: readonly Future[]): Promise<void> {
+/** Resolves when all have finished. @throws {Error} As soon as one has failed or was cancelled: why. */
+export async function allFinished(
+  futures: readonly Future[],
+  onFinished: (index: number) => void = () => undefined,
+): Promise<void> {
   let stop = (): void => undefined;
   try {
     await new Promise<void>((done, fail) => {
       let left = futures.length;
       stop = onEnds(futures, (index) => {
         const [batch, place] = [batchOf(futures[index]!), placeOf(futures[index]!)];
-        if (!batch.isFinished(place)) fail(batch.error(place));
-        else if (--left === 0) done();
+        if (!batch.isFinished(place)) return fail(batch.error(place));
+        onFinished(index);
+        if (--left === 0) done();
       });
     });
   } finally {

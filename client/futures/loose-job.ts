@@ -1,6 +1,7 @@
 /** A transient job at the scheduler that holds loose tasks of one kind; it ends with this client. */
 import type { Told } from "../session/link.ts";
 import type { FutureBatch } from "./batch.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 
 /** What tells jobs apart: tasks of one job have these in common. */
 export interface Lane {
@@ -51,6 +52,12 @@ export class LooseJob implements Lane {
   batches = 0;
   /** Sent, ascending. */
   appends: Append[] = [];
+  /** Batches some of whose results are values that somebody here wants. */
+  readonly holders = new Set<Whereabouts>();
+  /** Numbers of tasks whose results nobody here wants. */
+  readonly letGo = new Set<number>();
+  /** Who stores parts for tasks that are still to come. */
+  keepers = 0;
 
   constructor(id: string, { kind, version, common, hasKeys }: Lane) {
     this.id = id;
@@ -85,8 +92,13 @@ export class LooseJob implements Lane {
     return append !== undefined && task >= append.from && task < append.from + append.count ? append : undefined;
   }
 
-  get hasUnended(): boolean {
-    return this.appends.some(({ batch }) => batch !== undefined && batch.unended > 0);
+  /** Whether there is something to hear or to keep: a job that nobody watches ends. */
+  get isWanted(): boolean {
+    return (
+      this.keepers > 0 ||
+      this.holders.size > 0 ||
+      this.appends.some(({ batch }) => batch !== undefined && batch.unended > 0)
+    );
   }
 
   /** Its number on a new connection, and how many tasks the scheduler has of it. */

@@ -9,12 +9,14 @@ import { packValue } from "../../protocol/values.ts";
 import { encodeJobCommon } from "../../tasks/job-common.ts";
 import { refuseLarge, TASK_BYTES_MAX } from "../limits.ts";
 import type { SchedulerSession } from "../session/session.ts";
+import type { ValueFetcher } from "../values/value-fetcher.ts";
 import { wireOptions, type TaskOptions, type WireOptions } from "../task-options.ts";
-import { locate } from "./append-request.ts";
 import { FutureBatch, type FutureOwner } from "./batch.ts";
-import { batchOf, Future, placeOf } from "./future.ts";
+import { assertHeld, batchOf, Future, placeOf } from "./future.ts";
 import { LooseJob, type Lane } from "./loose-job.ts";
 import { Outbox } from "./outbox.ts";
+import type { TaskOnLink } from "./seeking.ts";
+import { locate, type Whereabouts } from "./whereabouts.ts";
 
 /** How the tasks of one call are sent. */
 interface Way {
@@ -23,6 +25,15 @@ interface Way {
   readonly options: WireOptions;
   readonly name: string;
   readonly signal: AbortSignal | undefined;
+  /** The job that they have to be in; any of the lane by default. */
+  readonly job?: LooseJob;
+}
+
+/** A job that stays at the scheduler until it is left: parts are stored for tasks that are still to come. */
+export interface KeptJob {
+  readonly id: string;
+  submit(parameters: unknown, options: TaskOptions): Future;
+  leave(): void;
 }
 
 interface Gathering {
@@ -40,6 +51,7 @@ const NO_BYTES = new Uint8Array(0);
 export class LooseTasks implements FutureOwner {
   readonly #session: SchedulerSession;
   readonly #versionOf: (kind: string, version: string | undefined) => string;
+  readonly #values: ValueFetcher;
   readonly #outbox = new Outbox();
   readonly #name = `session-${randomBytes(6).toString("hex")}`;
   /** The job that takes the next tasks of a lane. */
@@ -47,18 +59,25 @@ export class LooseTasks implements FutureOwner {
   /** Batches that this turn fills. */
   readonly #open = new Map<string, Gathering>();
   readonly #closed: FutureBatch[] = [];
+  /** Results that this turn let go of. */
+  #letGo = new Map<Whereabouts, number[]>();
   /** What each key of this client stands for, while somebody has the future. */
   readonly #keys = new Map<string, { readonly batch: WeakRef<FutureBatch>; readonly place: number }>();
-  readonly #forgotten = new FinalizationRegistry<{ job: LooseJob; keys: readonly string[] }>((held) =>
-    this.#forget(held.job, held.keys),
+  readonly #forgotten = new FinalizationRegistry<{ where: Whereabouts; keys: readonly string[] }>((held) =>
+    this.#forget(held.where, held.keys),
   );
   #order = 0;
   #jobCount = 0;
   #isScheduled = false;
 
-  constructor(session: SchedulerSession, versionOf: (kind: string, version: string | undefined) => string) {
+  constructor(
+    session: SchedulerSession,
+    versionOf: (kind: string, version: string | undefined) => string,
+    values: ValueFetcher,
+  ) {
     this.#session = session;
     this.#versionOf = versionOf;
+    this.#values = values;
     session.onLink((link) => this.#outbox.connected(link));
     session.onEnd((error) => this.#outbox.fail(error));
   }
@@ -76,6 +95,31 @@ export class LooseTasks implements FutureOwner {
     return futures;
   }
 
+  /**
+   * @param common Encoded, with the store of parts.
+   * @throws {PeError} `PE_KIND`, or why the scheduler does not have the job.
+   */
+  async keepJob(kind: string, common: Uint8Array): Promise<KeptJob> {
+    const way = (options: TaskOptions): Way => this.#wayOf(kind, options, common);
+    const job = this.#jobFor(way({ key: "any" }));
+    job.keepers++;
+    const leave = (): void => {
+      job.keepers--;
+      this.#leave(job);
+    };
+    try {
+      await this.#outbox.open(job);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    return {
+      id: job.id,
+      submit: (parameters, options) => this.#add({ ...way(options), job }, parameters, options.key),
+      leave,
+    };
+  }
+
   cancel(futures: readonly Future[]): void {
     this.#command("cancel", futures.filter(isPending));
   }
@@ -90,7 +134,7 @@ export class LooseTasks implements FutureOwner {
     this.close();
     const [batch, place] = [batchOf(future), placeOf(future)];
     return await this.#session.run(async (link) => {
-      const there = locate(batch, place);
+      const there = locate(batch.where, place);
       if (there === undefined) return [];
       return [...(await link.ask({ type: "story", job: there.job, task: there.task })).lines];
     });
@@ -98,6 +142,29 @@ export class LooseTasks implements FutureOwner {
 
   hold(batch: FutureBatch): void {
     for (const append of batch.appends()) append.batch = batch;
+  }
+
+  async fetch(batch: FutureBatch, place: number): Promise<unknown> {
+    const future = new Future(batch, place);
+    return await this.#values.fetch(future.key, async () => await this.find(future));
+  }
+
+  /** Where the scheduler has a task that has not ended, or whose result is a value that this client wants. */
+  async find(future: Future): Promise<TaskOnLink> {
+    this.close();
+    return await this.#outbox.find(future);
+  }
+
+  letGo({ where }: FutureBatch, place: number): void {
+    const places = this.#letGo.get(where);
+    if (places === undefined) this.#letGo.set(where, [place]);
+    else places.push(place);
+    if (!this.#isScheduled) this.#schedule();
+  }
+
+  /** Values of these are computed again at once when they are lost. */
+  persist(futures: readonly Future[]): void {
+    for (const future of futures) this.#outbox.persist(batchOf(future).where, placeOf(future));
   }
 
   /** The client leaves. */
@@ -111,6 +178,11 @@ export class LooseTasks implements FutureOwner {
     for (const { batch } of this.#open.values()) this.#closeBatch(batch);
     this.#open.clear();
     this.#handOver();
+    if (this.#letGo.size === 0) return;
+    const letGo = this.#letGo;
+    this.#letGo = new Map();
+    const order = this.#order++;
+    for (const [where, places] of letGo) this.#outbox.letGo(order, where, places);
   }
 
   /** None that is open may be of lower order than one that is closed. */
@@ -140,10 +212,9 @@ export class LooseTasks implements FutureOwner {
     }
   }
 
-  #wayOf(kind: string, options: TaskOptions | undefined): Way {
+  #wayOf(kind: string, options: TaskOptions | undefined, common = commonOf(options)): Way {
     if (this.#session.end !== undefined) throw this.#session.end;
     const version = this.#versionOf(kind, options?.version);
-    const common = options?.common === undefined ? NO_BYTES : encodeJobCommon({ parts: null, common: options.common });
     const hasKeys = options?.key !== undefined;
     const lane = { kind, version, common, hasKeys };
     const shared = common.byteLength === 0 ? "" : createHash("sha256").update(common).digest("base64");
@@ -182,13 +253,16 @@ export class LooseTasks implements FutureOwner {
   #need(future: Future, needs: Future[]): number {
     if (batchOf(future).owner !== this)
       throw new PeError("PE_PARAMETER", `Cannot use future ${future.key}: it is of another client; send its result`);
+    assertHeld(future);
     return needs.push(future) - 1;
   }
 
   /** The batch of this turn that takes a task of this way and size. */
   #batchFor(way: Way, size: number, needs: readonly Future[]): Gathering {
     // Signals are few and cannot be named: tasks of each have batches of their own.
-    const name = way.signal === undefined ? way.name : `${way.name}\n${signalNumber(way.signal)}`;
+    const signal = way.signal === undefined ? "" : signalNumber(way.signal);
+    const name =
+      way.signal === undefined && way.job === undefined ? way.name : `${way.name}\n${signal}\n${way.job?.id ?? ""}`;
     let gathering = this.#open.get(name);
     const isFull =
       gathering !== undefined &&
@@ -214,13 +288,13 @@ export class LooseTasks implements FutureOwner {
     batch.seal();
     batch.first = batch.job.planned;
     batch.job.planned += batch.count;
-    this.#forgotten.register(batch, { job: batch.job, keys: batch.keys });
+    this.#forgotten.register(batch, { where: batch.where, keys: batch.keys });
     this.#closed.push(batch);
   }
 
-  #jobFor({ lane, laneName }: Way): LooseJob {
-    let job = this.#jobs.get(laneName);
-    if (job === undefined || job.isFull) {
+  #jobFor({ lane, laneName, job: given }: Way): LooseJob {
+    let job = given ?? this.#jobs.get(laneName);
+    if (job === undefined || (job.isFull && given === undefined)) {
       job = new LooseJob(`${this.#name}-${++this.#jobCount}`, lane);
       this.#jobs.set(laneName, job);
     }
@@ -229,8 +303,15 @@ export class LooseTasks implements FutureOwner {
   }
 
   /** Nobody has a future of a batch any more. */
-  #forget(job: LooseJob, keys: readonly string[]): void {
+  #forget(where: Whereabouts, keys: readonly string[]): void {
     for (const key of keys) if (this.#keys.get(key)?.batch.deref() === undefined) this.#keys.delete(key);
+    const { job, values } = where;
+    if (values.size > 0) this.#outbox.letGo(this.#order++, where, [...values]);
+    for (const place of values) where.letGo(place);
+    this.#leave(job);
+  }
+
+  #leave(job: LooseJob): void {
     if (--job.batches > 0 || !job.isFull) return;
     this.#outbox.release(job);
   }
@@ -240,7 +321,7 @@ export class LooseTasks implements FutureOwner {
       throw new PeError("PE_PARAMETER", `Cannot use a key of ${key.length} characters: 1 to ${KEY_LENGTH_MAX} are`);
     const there = this.#keys.get(key);
     const batch = there?.batch.deref();
-    if (there === undefined || batch === undefined) return undefined;
+    if (there === undefined || batch === undefined || batch.isReleased(there.place)) return undefined;
     const { kind, version, common } = batch.job;
     const known = batch.needsOf(there.place);
     const isSame =
@@ -250,7 +331,10 @@ export class LooseTasks implements FutureOwner {
       Buffer.compare(batch.parameters!.at(there.place), bytes) === 0 &&
       known.length === needs.length &&
       known.every((need, at) => batchOf(need) === batchOf(needs[at]!) && placeOf(need) === placeOf(needs[at]!));
-    if (isSame) return new Future(batch, there.place);
+    if (isSame) {
+      batch.addFuture(there.place);
+      return new Future(batch, there.place);
+    }
     throw new PeError(
       "PE_JOB_CONFLICT",
       `Cannot submit task "${key}": the key is known with another kind, other parameters or other needs; same key, same result`,
@@ -269,6 +353,10 @@ export class LooseTasks implements FutureOwner {
     signal.addEventListener("abort", abort);
     batch.watch(ended);
   }
+}
+
+function commonOf(options: TaskOptions | undefined): Uint8Array {
+  return options?.common === undefined ? NO_BYTES : encodeJobCommon({ parts: null, common: options.common });
 }
 
 function isPending(future: Future): boolean {

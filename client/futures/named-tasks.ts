@@ -22,17 +22,19 @@ export class NamedTasks {
   add(append: Append, rows: number, joined: Joined | undefined): ReadonlySet<number> {
     const batch = append.batch;
     if (batch === undefined) return new Set();
+    const { where } = batch;
     const { life } = batch.job;
-    if (batch.located?.life !== life)
-      batch.located = { life, jobs: new Uint32Array(batch.count), tasks: new Uint32Array(batch.count) };
+    if (where.located?.life !== life)
+      where.located = { life, jobs: new Uint32Array(batch.count), tasks: new Uint32Array(batch.count) };
     const known = new Map([...(joined?.indices ?? [])].map((index, place) => [index, place]));
     let fresh = rows - (append.count - known.size);
     for (const [index, place] of [...placesOf(append)].entries()) {
       const at = known.get(index);
       const job = at === undefined ? append.job.number! : joined!.jobs[at]!;
       const task = at === undefined ? fresh++ : joined!.tasks[at]!;
-      batch.located.jobs[place] = job;
-      batch.located.tasks[place] = task;
+      if (at === undefined || job === append.job.number) append.job.letGo.delete(task);
+      where.located.jobs[place] = job;
+      where.located.tasks[place] = task;
       this.#put(job, task, { batch, place });
     }
     return new Set(joined?.jobs);

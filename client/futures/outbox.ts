@@ -3,13 +3,17 @@
  * was not confirmed when a connection ended is said again on the next one; what the scheduler has lost is sent anew.
  */
 import { PeError } from "../../common/errors.ts";
-import { UNCONFIRMED_APPENDS_MAX, UNCONFIRMED_BYTES_MAX } from "../limits.ts";
+import { COLUMN_TASKS_MAX, UNCONFIRMED_APPENDS_MAX, UNCONFIRMED_BYTES_MAX } from "../limits.ts";
 import { LinkLost, type Joined, type SchedulerLink, type Told } from "../session/link.ts";
-import { appendBytes, appendRequest, closedJobs, locate, lostNeed, placesOf, unnamedNeeds } from "./append-request.ts";
+import { appendBytes, appendRequest, closedJobs, lostNeed, placesOf, unnamedNeeds } from "./append-request.ts";
 import type { FutureBatch } from "./batch.ts";
 import { batchOf, placeOf, type Future } from "./future.ts";
+import { LettingGo } from "./letting-go.ts";
 import { tellTasks, type Append, type LooseJob } from "./loose-job.ts";
 import { NamedTasks } from "./named-tasks.ts";
+import { Persisting } from "./persisting.ts";
+import { Seeking, type TaskOnLink } from "./seeking.ts";
+import { isUnderWay, locate, type Whereabouts } from "./whereabouts.ts";
 
 /** Ended tasks that are tried again, or others that are not wanted any more. */
 export interface Command {
@@ -23,7 +27,6 @@ type Item = Append | Command;
 type Sent = "sent" | "blocked" | "again";
 
 const MAX_FAILS = 0xffff_ffff;
-const COMMAND_TASKS_MAX = 4096;
 
 export class Outbox {
   /** Jobs whose futures somebody may still have. */
@@ -36,7 +39,12 @@ export class Outbox {
   #unsentCommands = 0;
   /** Watched once no command waits: what those put back must not be told as it was before. */
   #unwatched: { readonly number: number; readonly job: LooseJob | undefined }[] = [];
+  /** Jobs that somebody waits for. */
+  #awaited: { readonly job: LooseJob; readonly done: () => void; readonly fail: (error: Error) => void }[] = [];
   #named = new NamedTasks();
+  readonly #lettingGo = new LettingGo();
+  readonly #persisting = new Persisting();
+  readonly #seeking = new Seeking();
   #listeners = new Map<number, (message: Told) => void>();
   /** The present connection. An answer of the one before may still come: it is asked for again. */
   #link: SchedulerLink | undefined;
@@ -56,10 +64,39 @@ export class Outbox {
     this.#pump();
   }
 
+  /** Nobody here wants these results any more. */
+  letGo(order: number, where: Whereabouts, places: readonly number[]): void {
+    this.#lettingGo.add(order, where, places);
+    this.#persisting.forget(where, places);
+    this.#look();
+  }
+
+  persist(where: Whereabouts, place: number): void {
+    this.#persisting.add(where, place);
+  }
+
+  /** Where the scheduler has the task of a future, as soon as it tells how it ends. @throws {PeError} `PE_VALUE_LOST` */
+  async find(future: Future): Promise<TaskOnLink> {
+    if (this.#end !== undefined) throw this.#end;
+    const found = this.#seeking.find(future);
+    this.#look();
+    return await found;
+  }
+
+  /** Resolves when the scheduler has a job, which it keeps from now on. @throws {PeError} Why it has not. */
+  async open(job: LooseJob): Promise<void> {
+    if (this.#end !== undefined) throw this.#end;
+    this.#jobs.add(job);
+    if (job.number !== undefined) return;
+    const opened = new Promise<void>((done, fail) => this.#awaited.push({ job, done, fail }));
+    if (this.#link !== undefined) this.#open(job);
+    await opened;
+  }
+
   connected(link: SchedulerLink): void {
     this.#link = link;
     link.onLost(() => this.#disconnected());
-    for (const job of this.#jobs) if (job.hasUnended) this.#open(job);
+    for (const job of this.#jobs) if (job.isWanted) this.#open(job);
     this.#pump();
   }
 
@@ -71,6 +108,8 @@ export class Outbox {
       for (const place of batch?.pendingPlaces() ?? []) batch!.erred(place, error);
     this.#items = [];
     this.#next = 0;
+    this.#seeking.fail(error);
+    for (const { fail } of this.#awaited.splice(0)) fail(error);
   }
 
   /** Nobody has futures of this job any more: the scheduler may forget it. */
@@ -89,6 +128,19 @@ export class Outbox {
 
   #pump(): void {
     if (this.#end !== undefined) return this.fail(this.#end);
+    this.#sendItems();
+    this.#look();
+  }
+
+  /** What waits for something to be sent, or known. */
+  #look(): void {
+    if (this.#link === undefined) return;
+    const next = this.#items[this.#next];
+    this.#lettingGo.say(this.#link, next === undefined ? Infinity : orderOf(next));
+    this.#seeking.look(this.#link, (job) => this.#lettingGo.isWatched(job));
+  }
+
+  #sendItems(): void {
     for (let sent: Sent = "sent"; sent !== "blocked" && this.#next < this.#items.length;) {
       if (this.#link === undefined) return;
       const item = this.#items[this.#next]!;
@@ -106,8 +158,9 @@ export class Outbox {
     this.#jobs.add(job);
     const count = places?.length ?? batch.count;
     const append: Append = { job, batch, places: places && Uint32Array.from(places), count, from: 0, state: "waiting" };
-    if (places === undefined) batch.home = append;
-    else for (const [index, place] of places.entries()) (batch.moved ??= new Map()).set(place, { append, index });
+    const { where } = batch;
+    if (places === undefined) where.home = append;
+    else for (const [index, place] of places.entries()) (where.moved ??= new Map()).set(place, { append, index });
     return append;
   }
 
@@ -116,8 +169,8 @@ export class Outbox {
     const appends: Append[] = [];
     for (const batch of new Set(batches)) {
       if (batch === undefined) continue;
-      batch.home = undefined;
-      batch.moved = undefined;
+      batch.where.home = undefined;
+      batch.where.moved = undefined;
       if (batch.unended > 0) appends.push(this.#append(batch, batch.pendingPlaces()));
     }
     return appends;
@@ -137,6 +190,7 @@ export class Outbox {
   #openFailed(job: LooseJob, error: Error, link: SchedulerLink): void {
     if (link !== this.#link) return;
     job.isOpening = false;
+    for (const { fail } of this.#settleAwaited(job)) fail(error);
     const isOf = (item: Item): item is Append => "count" in item && item.job === job;
     for (const { batch } of [...job.appends, ...this.#items.slice(this.#next).filter(isOf)])
       for (const place of batch?.pendingPlaces() ?? []) batch!.erred(place, error);
@@ -154,11 +208,19 @@ export class Outbox {
         .slice(this.#next)
         .filter((item) => !("count" in item && item.job === job && lost.has(item.batch)));
       for (const append of job.appends.splice(0)) append.state = "lost";
+      job.letGo.clear();
       this.#line([...again, ...rest]);
     }
     job.opened(number, tasks);
     this.#watch(number, job);
+    for (const { done } of this.#settleAwaited(job)) done();
     this.#pump();
+  }
+
+  #settleAwaited(job: LooseJob) {
+    const settled = this.#awaited.filter((one) => one.job === job);
+    if (settled.length > 0) this.#awaited = this.#awaited.filter((one) => one.job !== job);
+    return settled;
   }
 
   /** Tells how tasks of a job end; asked for again, all of it from the beginning. */
@@ -173,7 +235,14 @@ export class Outbox {
           : (message) => tellTasks(job, message);
       this.#listeners.set(number, listener);
     }
-    this.#link!.watch(number, listener).catch((error: unknown) => {
+    const link = this.#link!;
+    const watched = (): void => {
+      if (link !== this.#link) return;
+      this.#lettingGo.watched(number, job);
+      this.#persisting.say(link, number);
+      this.#look();
+    };
+    link.watch(number, listener).then(watched, (error: unknown) => {
       // Of tasks that another client had: released in between. Their keys are asked about on the next connection.
       if (!(error instanceof LinkLost)) this.#link?.close("a job is not known any more");
     });
@@ -184,6 +253,7 @@ export class Outbox {
     this.#unconfirmedAppends = 0;
     this.#unconfirmedBytes = 0;
     this.#named = new NamedTasks();
+    this.#lettingGo.disconnected();
     this.#listeners = new Map();
     this.#unwatched = [];
     const again: Item[] = [...this.#commanding];
@@ -196,10 +266,17 @@ export class Outbox {
       else {
         const known = job.appends.splice(0);
         for (const append of known) append.state = "lost";
-        again.push(...this.#appendAnew(known.map(({ batch }) => batch)));
+        again.push(...this.#appendAnew(known.map(({ batch }) => batch)), ...this.#nameValues(job));
       }
     }
     this.#line([...again, ...this.#items.slice(this.#next)]);
+  }
+
+  /** Of tasks with keys that have ended: their values are still wanted, and the scheduler has to be told by whom. */
+  #nameValues(job: LooseJob): Append[] {
+    return [...job.holders].flatMap(({ batch, values }) =>
+      batch === undefined ? [] : [this.#append(batch, [...values])],
+    );
   }
 
   /** The items that are to be sent: what a task needs goes before it. */
@@ -242,7 +319,7 @@ export class Outbox {
     const places = new Map<FutureBatch, Set<number>>();
     for (const need of needs) {
       const [batch, place] = [batchOf(need), placeOf(need)];
-      if (isUnderWay(batch, place)) continue;
+      if (isUnderWay(batch.where, place)) continue;
       const some = places.get(batch) ?? new Set();
       places.set(batch, some.add(place));
     }
@@ -265,7 +342,7 @@ export class Outbox {
     }
     if (failed === 0) return false;
     const left = batch.pendingPlaces(placesOf(append));
-    if (batch.home === append) batch.home = undefined;
+    if (batch.where.home === append) batch.where.home = undefined;
     const rest = this.#items.slice(this.#next + 1);
     this.#line(left.length === 0 ? rest : [this.#append(batch, left), ...rest]);
     return true;
@@ -283,6 +360,7 @@ export class Outbox {
       // What has ended of them may have been told before: it is told again.
       for (const number of this.#named.add(append, tasks, joined)) this.#watch(number);
     }
+    if (append.batch?.unended === 0) append.batch = undefined;
     this.#pump();
   }
 
@@ -312,7 +390,7 @@ export class Outbox {
   #halve({ batch, ...append }: Append): void {
     if (batch === undefined) return;
     const places = [...placesOf({ batch, ...append })];
-    batch.home = undefined;
+    batch.where.home = undefined;
     const middle = places.length >> 1;
     const halves = [places.slice(0, middle), places.slice(middle)].map((half) => this.#append(batch, half));
     this.#line([...halves, ...this.#items.slice(this.#next)]);
@@ -325,7 +403,7 @@ export class Outbox {
       .filter(({ job, hasKeys }) => !hasKeys && job.number === undefined);
     for (const { job } of closed) this.#open(job);
     if (closed.length > 0) return "blocked";
-    const homeless = pending.filter((future) => locate(batchOf(future), placeOf(future)) === undefined);
+    const homeless = pending.filter((future) => locate(batchOf(future).where, placeOf(future)) === undefined);
     // Tried again after the scheduler had lost them: sent again, ahead of this command.
     if (homeless.length > 0) return this.#placeAgain(homeless);
     this.#unsentCommands--;
@@ -347,19 +425,13 @@ function isConflict(error: Error): boolean {
   return error instanceof PeError && error.code === "PE_JOB_CONFLICT";
 }
 
-/** Whether a task has a place, or will have one without anybody asking. */
-function isUnderWay(batch: FutureBatch, place: number): boolean {
-  const append = batch.moved?.get(place)?.append ?? batch.home;
-  return append !== undefined && append.state !== "lost";
-}
-
 /** Tasks that follow each other and are of one job together. */
 function runsOf(futures: readonly Future[]): { job: number; tasks: Uint32Array }[] {
   const runs: { job: number; tasks: number[] }[] = [];
   for (const future of futures) {
-    const { job, task } = locate(batchOf(future), placeOf(future))!;
+    const { job, task } = locate(batchOf(future).where, placeOf(future))!;
     const run = runs.at(-1);
-    if (run?.job === job && run.tasks.length < COMMAND_TASKS_MAX) run.tasks.push(task);
+    if (run?.job === job && run.tasks.length < COLUMN_TASKS_MAX) run.tasks.push(task);
     else runs.push({ job, tasks: [task] });
   }
   return runs.map(({ job, tasks }) => ({ job, tasks: Uint32Array.from(tasks) }));

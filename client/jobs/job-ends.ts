@@ -7,7 +7,14 @@ import { taskErrorRecord } from "../session/remote-error.ts";
 import type { SchedulerSession } from "../session/session.ts";
 
 export type TaskEnd =
-  | { readonly index: number; readonly status: "finished"; readonly result: unknown }
+  | {
+      readonly index: number;
+      readonly status: "finished";
+      /** Undefined where it is a value. */
+      readonly result: unknown;
+      /** The result is held by workers: `ClusterJob.value` fetches it. */
+      readonly value?: { readonly bytes: number };
+    }
   | {
       readonly index: number;
       readonly status: "erred";
@@ -125,7 +132,9 @@ function endsOf(message: Exclude<Told, { type: "ended" }>, told: ToldEnds): Task
     for (const [place, index] of message.tasks.entries()) {
       if (!told.tell(index, TOLD.finished)) continue;
       const bytes = message.results.subarray(place === 0 ? 0 : message.ends[place - 1], message.ends[place]);
-      ends.push({ index, status: "finished", result: decodeValue(bytes) });
+      const valueBytes = message.sizes?.[place] ?? 0;
+      if (valueBytes > 0) ends.push({ index, status: "finished", result: undefined, value: { bytes: valueBytes } });
+      else ends.push({ index, status: "finished", result: decodeValue(bytes) });
     }
   } else if (message.type === "erred") {
     const { task: index, attempts, worker, story } = message;

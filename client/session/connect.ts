@@ -12,17 +12,8 @@ export interface ConnectAccess {
 
 const DOOR = "/client";
 
-/**
- * The access file is read each time: a scheduler that comes back may have written another.
- *
- * @throws {PeError} `PE_CONNECTION`, `PE_ACCESS`, `PE_PARAMETER`; the reason of `signal` when it aborts.
- */
-export async function connectClient(
-  url: string | undefined,
-  access: ConnectAccess,
-  signal: AbortSignal,
-): Promise<ClientConnection> {
-  const grant = await grantFor(url, access);
+/** @throws {PeError} `PE_CONNECTION`, `PE_ACCESS`, `PE_PARAMETER`; the reason of `signal` when it aborts. */
+export async function connectClient(grant: AccessGrant, signal: AbortSignal): Promise<ClientConnection> {
   return await connectSocket(`${grant.url.replace(/\/+$/, "")}${DOOR}`, {
     link: { out: clientToScheduler, in: schedulerToClient },
     token: grant.token,
@@ -31,7 +22,16 @@ export async function connectClient(
   });
 }
 
-async function grantFor(url: string | undefined, { accessFile, token, ca }: ConnectAccess): Promise<AccessGrant> {
+/**
+ * What opens the scheduler's doors. The access file is to be read for each connection: a scheduler that comes back may have
+ * written another.
+ *
+ * @throws {PeError} `PE_ACCESS`, `PE_PARAMETER`
+ */
+export async function grantFor(
+  url: string | undefined,
+  { accessFile, token, ca }: ConnectAccess,
+): Promise<AccessGrant> {
   if (url !== undefined && token !== undefined) return { url, token, ca };
   return await readAccess({ role: "client", file: accessFile, url });
 }

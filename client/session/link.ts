@@ -36,6 +36,11 @@ interface AnswerNames {
   find: "found";
   status: "statusIs";
   story: "storyIs";
+  locate: "located";
+  whoHas: "holders";
+  letGo: "ok";
+  replicate: "ok";
+  persist: "ok";
 }
 export type AnswerTo<Asked extends Request> = Extract<SchedulerToClient, { type: AnswerNames[Asked["type"]] }>;
 type Answer = Extract<SchedulerToClient, { request: number }>;

@@ -1,6 +1,6 @@
 /**
- * The scheduler's real core with memory for a journal, connections in memory, and a worker that runs plain functions: for
- * tests of clients. It can lose connections, die with what was not durable, and forget its journal.
+ * The scheduler's real core with memory for a journal, connections in memory, and a worker that runs plain functions and
+ * holds what is large: for tests of clients. It can lose connections, die with what was not durable, and forget its journal.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -10,15 +10,19 @@ import {
   type SchedulerToClient,
 } from "../../protocol/client-link.ts";
 import type { Connection } from "../../protocol/connection.ts";
+import { INLINE_BYTES_MAX, valueKey } from "../../protocol/held-values.ts";
 import type { JournalRecord } from "../../protocol/journal-records.ts";
+import { packOrLayOut, readValue } from "../../protocol/large-values.ts";
 import { pair } from "../../protocol/memory.ts";
+import { FetchFailed } from "../../protocol/transfer/fetch-failed.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
-import { decodeValue, encodeValue } from "../../protocol/values.ts";
+import { decodeValue } from "../../protocol/values.ts";
 import type { SchedulerToWorker, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { createSchedulerCore, type SchedulerCore } from "../../scheduler/core/core.ts";
 import type { SchedulerEffect, SchedulerEvent } from "../../scheduler/core/events.ts";
 import { PeError } from "../../common/errors.ts";
 import { decodeJobCommon } from "../../tasks/job-common.ts";
+import type { FetchRequest } from "../../client/values/value-fetcher.ts";
 
 export interface SmallContext {
   readonly common: unknown;
@@ -36,6 +40,30 @@ export interface SmallOptions {
 }
 
 const TICK_MS = 100;
+const NONE = new Uint8Array(0);
+
+/** Of a task: a value has a place among its needs, the others come in the places that are left. */
+interface Input {
+  readonly place: number | undefined;
+  readonly value: unknown;
+}
+
+function inOrder(inputs: readonly Input[]): unknown[] {
+  const placed: unknown[] = Array.from({ length: inputs.length });
+  const taken = new Set<number>();
+  for (const { place, value } of inputs)
+    if (place !== undefined) {
+      placed[place] = value;
+      taken.add(place);
+    }
+  let next = 0;
+  for (const { place, value } of inputs) {
+    if (place !== undefined) continue;
+    while (taken.has(next)) next++;
+    placed[next++] = value;
+  }
+  return placed;
+}
 
 export class SmallScheduler {
   readonly #options: SmallOptions;
@@ -52,7 +80,13 @@ export class SmallScheduler {
   #isHeld = false;
   #nowMs = 0;
   readonly #jobs = new Map<number, Extract<SchedulerToWorker, { type: "job" }>>();
-  readonly #inputs = new Map<string, unknown[]>();
+  readonly #inputs = new Map<string, Input[]>();
+  /** Large results that the worker holds. */
+  readonly values = new Map<string, SharedArrayBuffer>();
+  /** Names of values that clients fetched. */
+  readonly fetched: string[] = [];
+  /** Of values whose fetching waits. */
+  gate: Promise<void> | undefined;
 
   constructor(options: SmallOptions) {
     this.#options = options;
@@ -83,6 +117,20 @@ export class SmallScheduler {
     return client;
   };
 
+  /** What a client calls to fetch a value. */
+  readonly fetchValue = async ({ name, bytes, sources, signal }: FetchRequest): Promise<SharedArrayBuffer> => {
+    await this.gate;
+    signal.throwIfAborted();
+    this.fetched.push(`${name.id}/${name.task}`);
+    const blob = this.values.get(valueKey(name));
+    if (blob?.byteLength === bytes) return blob;
+    throw new FetchFailed(
+      name,
+      sources.map(({ worker }) => worker),
+      ["it has nothing"],
+    );
+  };
+
   get connections(): number {
     return this.#clients.size;
   }
@@ -100,6 +148,13 @@ export class SmallScheduler {
 
   breakConnections(): void {
     for (const connection of this.#clients.values()) connection.close("the network broke");
+  }
+
+  /** The worker dies, and what it held with it; another takes its place. */
+  replaceWorker(): void {
+    this.values.clear();
+    this.#step({ type: "worker-closed", link: this.#workerLink });
+    if (!this.#isHeld) this.#register();
   }
 
   /** Dies with what is not durable yet. */
@@ -139,6 +194,7 @@ export class SmallScheduler {
     this.kill();
   }
 
+  /** A worker that comes back says what it holds. */
   #register(): void {
     this.#jobs.clear();
     this.#workerLink = ++this.#link;
@@ -151,8 +207,15 @@ export class SmallScheduler {
       slots: this.#options.slots ?? 64,
       kinds: Object.keys(this.#options.kinds).map((name) => ({ name, version: "1" })),
       resources: [],
-      holds: false,
+      holds: this.values.size > 0,
     });
+    if (this.values.size === 0) return;
+    for (const [key, blob] of this.values) {
+      const [task, id] = [Number.parseInt(key, 10), key.slice(key.indexOf("/") + 1)];
+      this.#say({ type: "holds", id, tasks: Uint32Array.of(task), sizes: Uint32Array.of(blob.byteLength) });
+    }
+    const none = new Uint32Array(0);
+    this.#say({ type: "held", job: 0, id: "", tasks: none, epochs: none, attempts: none, last: true });
   }
 
   #say(message: WorkerToScheduler): void {
@@ -186,6 +249,9 @@ export class SmallScheduler {
   #workerHears(message: SchedulerToWorker): void {
     if (message.type === "job") this.#jobs.set(message.job, message);
     if (message.type === "inputs") this.#keepInputs(message);
+    if (message.type === "values") this.#keepValues(message);
+    if (message.type === "free")
+      for (const task of message.tasks) this.values.delete(valueKey({ id: message.id, task }));
     if (message.type !== "assign") return;
     const { job, tasks, attempts, ends, parameters } = message;
     for (const [place, task] of tasks.entries()) {
@@ -201,13 +267,24 @@ export class SmallScheduler {
       const name = `${this.#life}/${job}/${task}/${attempts[place]}`;
       const inputs = this.#inputs.get(name) ?? [];
       for (const stop = first + counts[place]!; first < stop; first++)
-        inputs.push(decodeValue(values.slice(first === 0 ? 0 : ends[first - 1], ends[first])));
+        inputs.push({
+          place: undefined,
+          value: decodeValue(values.slice(first === 0 ? 0 : ends[first - 1], ends[first])),
+        });
       this.#inputs.set(name, inputs);
     }
   }
 
+  #keepValues({ job, task, attempt, places, values }: Extract<SchedulerToWorker, { type: "values" }>): void {
+    const name = `${this.#life}/${job}/${task}/${attempt}`;
+    const inputs = this.#inputs.get(name) ?? [];
+    for (const [at, value] of values.entries())
+      inputs.push({ place: places[at]!, value: readValue(this.values.get(valueKey(value))!) });
+    this.#inputs.set(name, inputs);
+  }
+
   async #runTask(
-    { job, kind, common }: Extract<SchedulerToWorker, { type: "job" }>,
+    { job, id, kind, common }: Extract<SchedulerToWorker, { type: "job" }>,
     task: number,
     attempt: number,
     bytes: Uint8Array,
@@ -221,11 +298,20 @@ export class SmallScheduler {
     };
     await new Promise(setImmediate);
     try {
-      const parameters = bytes.byteLength === 0 ? undefined : decodeValue(bytes, this.#inputs.get(name));
-      this.runs.push(`${kind} ${JSON.stringify(parameters)}`);
+      const parameters = bytes.byteLength === 0 ? undefined : decodeValue(bytes, inOrder(this.#inputs.get(name) ?? []));
+      const shown = JSON.stringify(parameters, (_, item: unknown) => (ArrayBuffer.isView(item) ? "array" : item));
+      this.runs.push(`${kind} ${shown}`);
       const context = { common: decodeJobCommon(common).common, index: task, attempt };
-      const results = encodeValue(await this.#options.kinds[kind]!(parameters, context));
-      report({ type: "done", ...hand, took: Uint32Array.of(100), ends: Uint32Array.of(results.byteLength), results });
+      const packed = packOrLayOut(await this.#options.kinds[kind]!(parameters, context), INLINE_BYTES_MAX);
+      const results = packed instanceof Uint8Array ? packed.slice() : NONE;
+      const sizes = packed instanceof Uint8Array ? {} : { sizes: Uint32Array.of(packed.bytes) };
+      if (!(packed instanceof Uint8Array) && life === this.#life) {
+        const blob = new SharedArrayBuffer(packed.bytes);
+        packed.writeInto(new Uint8Array(blob));
+        this.values.set(valueKey({ id, task }), blob);
+      }
+      const ends = Uint32Array.of(results.byteLength);
+      report({ type: "done", ...hand, took: Uint32Array.of(100), ends, results, ...sizes });
     } catch (error) {
       const { message, stack = "" } = error as Error;
       const code = error instanceof PeError ? error.code : "PE_TASK_FAILED";

@@ -9,9 +9,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Future } from "../../../client/futures/future.ts";
-import { gather } from "../../../client/futures/gathering.ts";
+import { gather } from "../../../client/futures/gather.ts";
 import { LooseTasks } from "../../../client/futures/loose-tasks.ts";
 import { SchedulerSession } from "../../../client/session/session.ts";
+import { ValueFetcher } from "../../../client/values/value-fetcher.ts";
 import { SmallScheduler } from "../../support/small-scheduler.ts";
 
 const RUNS = 60;
@@ -55,7 +56,7 @@ test("futures of any graph have the values of a plain evaluation, whatever is lo
       const scheduler = new SmallScheduler({ kinds, slots: 2 });
       const session = await SchedulerSession.open({ connect: scheduler.connect, name: "graph" });
       try {
-        const tasks = new LooseTasks(session, () => "1");
+        const tasks = new LooseTasks(session, () => "1", new ValueFetcher(session, scheduler.fetchValue));
         const futures: Future[] = [];
         const values: number[] = [];
         for (const [index, { kind, own, needs, hasKey, after }] of graph.entries()) {

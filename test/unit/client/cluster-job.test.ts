@@ -1,9 +1,10 @@
 /** Durable jobs of a client, with the real core of the scheduler behind connections in memory. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import { findJob, openJob, type ClusterJob, type JobDescription } from "../../../client/cluster-job.ts";
+import { findJob, openJob, type ClusterJob, type JobDescription, type Ties } from "../../../client/cluster-job.ts";
 import type { TaskEnd } from "../../../client/jobs/job-ends.ts";
 import { SchedulerSession } from "../../../client/session/session.ts";
+import { ValueFetcher } from "../../../client/values/value-fetcher.ts";
 import { SmallScheduler, type SmallKind } from "../../support/small-scheduler.ts";
 
 const schedulers: SmallScheduler[] = [];
@@ -29,15 +30,15 @@ function start(kinds = KINDS, slots = 64): SmallScheduler {
   return scheduler;
 }
 
-async function connect(scheduler: SmallScheduler): Promise<SchedulerSession> {
+async function connect(scheduler: SmallScheduler): Promise<Ties> {
   const session = await SchedulerSession.open({ connect: scheduler.connect, name: "test" });
   sessions.push(session);
-  return session;
+  return { session, values: new ValueFetcher(session, scheduler.fetchValue) };
 }
 
-async function open(session: SchedulerSession, more: Partial<JobDescription> = {}): Promise<ClusterJob> {
+async function open(ties: Ties, more: Partial<JobDescription> = {}): Promise<ClusterJob> {
   const description = { id: "job", kind: "square", common: { a: 1 }, parts: null, taskCount: 10, ...more };
-  return await openJob(session, { task: (index) => index, ...description }, "1");
+  return await openJob(ties, { task: (index) => index, ...description }, "1");
 }
 
 async function all(job: ClusterJob, onBatch: () => void = () => undefined): Promise<TaskEnd[]> {
@@ -72,27 +73,27 @@ describe("ClusterJob", () => {
   test("is found by its id, with what its tasks share", async () => {
     const scheduler = start();
     await open(await connect(scheduler), { parts: "file:///parts" });
-    const session = await connect(scheduler);
-    const job = await findJob(session, "job");
+    const ties = await connect(scheduler);
+    const job = await findJob(ties, "job");
     expect(job).toMatchObject({ id: "job", kind: "square", known: true, taskCount: 10, common: { a: 1 } });
     expect(job?.parts).toBe("file:///parts");
     expect(await all(job!)).toEqual(squares(10));
-    expect(await findJob(session, "another")).toBeUndefined();
+    expect(await findJob(ties, "another")).toBeUndefined();
   });
 
   test("is refused under an id that stands for something else", async () => {
-    const session = await connect(start());
-    await open(session);
-    await expect(open(session, { common: { a: 2 } })).rejects.toMatchObject({ code: "PE_JOB_CONFLICT" });
-    await expect(open(session, { taskCount: 9 })).rejects.toMatchObject({ code: "PE_PARAMETER" });
-    await expect(open(session, { id: "large", taskCount: 10_000_001 })).rejects.toMatchObject({ code: "PE_LIMIT" });
+    const ties = await connect(start());
+    await open(ties);
+    await expect(open(ties, { common: { a: 2 } })).rejects.toMatchObject({ code: "PE_JOB_CONFLICT" });
+    await expect(open(ties, { taskCount: 9 })).rejects.toMatchObject({ code: "PE_PARAMETER" });
+    await expect(open(ties, { id: "large", taskCount: 10_000_001 })).rejects.toMatchObject({ code: "PE_LIMIT" });
   });
 
   test("stays a range where the index is all a task needs", async () => {
     const scheduler = start();
-    const session = await connect(scheduler);
+    const ties = await connect(scheduler);
     const description = { id: "range", kind: "index", common: undefined, parts: null, taskCount: 5000 };
-    const job = await openJob(session, description, "1");
+    const job = await openJob(ties, description, "1");
     expect(scheduler.core.state.jobsById.get("range")!.batches).toHaveLength(1);
     const ends = await all(job);
     expect(ends.map((end) => end.status === "finished" && end.result)).toEqual(ends.map((_, index) => index));
@@ -155,14 +156,14 @@ describe("ClusterJob", () => {
   test("is cancelled on request, tells stories, and is forgotten when released", async () => {
     const scheduler = start();
     scheduler.holdWork();
-    const session = await connect(scheduler);
-    const job = await open(session);
+    const ties = await connect(scheduler);
+    const job = await open(ties);
     await job.cancel();
     expect((await all(job)).every(({ status }) => status === "cancelled")).toBe(true);
     expect((await job.story(3)).join()).toContain("cancelled");
     await job.release();
     await expect(job.status()).rejects.toMatchObject({ code: "PE_JOB_UNKNOWN" });
-    expect(await findJob(session, "job")).toBeUndefined();
+    expect(await findJob(ties, "job")).toBeUndefined();
   });
 
   test("survives lost connections: each end is told once", async () => {
@@ -234,8 +235,8 @@ describe("SchedulerSession", () => {
   test("refuses what still waits when it is closed", async () => {
     const scheduler = start();
     scheduler.holdWork();
-    const session = await connect(scheduler);
-    const ends = all(await open(session));
+    const { session, ...rest } = await connect(scheduler);
+    const ends = all(await open({ session, ...rest }));
     await sleep(20);
     await session.close();
     await expect(ends).rejects.toMatchObject({ code: "PE_CLOSED" });

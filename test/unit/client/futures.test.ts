@@ -3,10 +3,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { PeError } from "../../../common/errors.ts";
 import type { Future } from "../../../client/futures/future.ts";
-import { asCompleted, gather } from "../../../client/futures/gathering.ts";
+import { gather } from "../../../client/futures/gather.ts";
+import { asCompleted } from "../../../client/futures/gathering.ts";
 import { LooseTasks } from "../../../client/futures/loose-tasks.ts";
 import { SchedulerSession } from "../../../client/session/session.ts";
 import type { TaskOptions } from "../../../client/task-options.ts";
+import { ValueFetcher } from "../../../client/values/value-fetcher.ts";
 import { SmallScheduler, type SmallKind } from "../../support/small-scheduler.ts";
 
 const schedulers: SmallScheduler[] = [];
@@ -46,7 +48,7 @@ function start(): SmallScheduler {
 async function connect(scheduler: SmallScheduler): Promise<LooseTasks> {
   const session = await SchedulerSession.open({ connect: scheduler.connect, name: "test" });
   sessions.push(session);
-  return new LooseTasks(session, (_, version = "1") => version);
+  return new LooseTasks(session, (_, version = "1") => version, new ValueFetcher(session, scheduler.fetchValue));
 }
 
 async function begin(): Promise<{ scheduler: SmallScheduler; tasks: LooseTasks; submit: Submit }> {
