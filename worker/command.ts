@@ -34,6 +34,11 @@ export const worker: CommandSpec = {
       flags: "--scratch DIR",
       about: "where temporary files go, also inputs too large for memory; in a folder that is removed at the end",
     },
+    {
+      flags: "--serve-host HOST",
+      about: "address of this machine where other workers get results; the one towards the scheduler by default",
+    },
+    { flags: "--serve-port PORT", about: "and port, for firewalls; one that is free by default" },
     { flags: "--name NAME", about: "unique in the cluster; host and process by default" },
     { flags: "--access-file FILE", about: "token and certificate, as pe-scheduler wrote them" },
     { flags: "--json", about: "log lines as JSON" },

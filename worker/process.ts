@@ -11,6 +11,7 @@ import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts
 import type { SchedulerConnection } from "./connecting.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { FromProcess, ProcessSettings } from "./supervisor.ts";
+import { networkWays } from "./values/network-ways.ts";
 import { startWorker, type Worker, type WorkerEnd } from "./worker.ts";
 
 const LINK = { out: workerToScheduler, in: schedulerToWorker };
@@ -67,6 +68,7 @@ async function run(): Promise<WorkerEnd> {
 async function start({ name, url, accessFile: file, threads, ...rest }: ProcessSettings): Promise<Worker> {
   const access = { role: "worker", url, file } as const;
   const { url: schedulerUrl, token, ca } = await readAccess(access);
+  const log = createLog((line) => process.stderr.write(line), { json: rest.json });
   return await startWorker({
     name,
     threads,
@@ -75,9 +77,16 @@ async function start({ name, url, accessFile: file, threads, ...rest }: ProcessS
     memoryLimitBytes: rest.memoryLimitBytes,
     instance: rest.instance,
     lastDeath: rest.lastDeath,
+    openWays: async (store) =>
+      await networkWays(store, {
+        relay: { url: schedulerUrl, token, ca },
+        host: rest.serveHost,
+        port: rest.servePort,
+        log,
+      }),
     scratch: rest.scratch,
     partAccess: { schedulerUrl, ...(token !== undefined && { token }), ...(ca !== undefined && { ca }) },
-    log: createLog((line) => process.stderr.write(line), { json: rest.json }),
+    log,
     // A scheduler that starts anew may have written another file.
     connect: async (signal) => await connect(await readAccess(access), signal),
   });

@@ -18,6 +18,9 @@ export interface WorkerSettings {
   readonly kinds: readonly string[];
   /** A folder of this worker alone. */
   readonly scratch: string;
+  /** Where it serves values; by default the address from which it reaches the scheduler, and a port that is free. */
+  readonly serveHost?: string;
+  readonly servePort?: number;
   readonly json: boolean;
 }
 
@@ -31,6 +34,8 @@ const AMOUNT_MAX = 1_000_000;
 export function readSettings(given: Given): Omit<WorkerSettings, "scratch"> {
   const url = given.text("URL");
   const accessFile = given.text("access-file");
+  const serveHost = given.text("serve-host");
+  const servePort = given.parsed("serve-port", readPort);
   return {
     name: given.parsed("name", readName) ?? `${hostname().slice(0, 100)}-${process.pid}`,
     ...(url !== undefined && { url }),
@@ -39,6 +44,8 @@ export function readSettings(given: Given): Omit<WorkerSettings, "scratch"> {
     memoryLimitBytes: given.parsed("memory-limit", readBytes) ?? Math.floor(machineBytes() * MEMORY_SHARE),
     resources: given.parsed("resources", readResources) ?? [],
     kinds: given.texts("kinds").flatMap(readFolders),
+    ...(serveHost !== undefined && { serveHost }),
+    ...(servePort !== undefined && { servePort }),
     json: given.flag("json"),
   };
 }
@@ -93,6 +100,12 @@ export function readResources(text: string): { name: string; amount: number }[] 
     resources.set(name, amount);
   }
   return [...resources].map(([name, amount]) => ({ name, amount }));
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw refusal("--serve-port", text, "expected a whole number from 0 to 65535");
 }
 
 function readFolders(text: string): string[] {

@@ -3,20 +3,28 @@
  * core answers. It knows nothing of processes: `main.ts` and a cluster within one process start it.
  */
 import { randomUUID } from "node:crypto";
+import { totalmem } from "node:os";
+import { assert } from "../common/assert.ts";
 import type { LogLine } from "../common/log.ts";
 import { packageVersion } from "../common/version.ts";
 import type { PartAccess } from "../data/part-store.ts";
+import type { ValueName } from "../protocol/held-values.ts";
+import { FetchFailed } from "../protocol/transfer/fetch-failed.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { LastDeath } from "../protocol/worker-link.ts";
 import { Reconnecting, type SchedulerConnection } from "./connecting.ts";
 import { createWorkerCore, type WorkerCore } from "./core/core.ts";
-import type { WorkerEffect, WorkerEvent } from "./core/events.ts";
+import type { FrameTask, TaskDone, TaskInput, WorkerEffect, WorkerEvent } from "./core/events.ts";
 import { inputBounds } from "./inputs/pool-inputs.ts";
 import { LineInputs } from "./inputs/line-inputs.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { KindVersion } from "../tasks/registry.ts";
+import type { LaneDone } from "./threads/frame-run.ts";
+import type { TaskToRun } from "./threads/frame.ts";
 import type { Lane } from "./threads/lane.ts";
 import { createWorkerPool, type WorkerPool } from "./threads/pool.ts";
+import { ValueStore } from "./values/store.ts";
+import { WorkerValues, type ValueWays } from "./values/worker-values.ts";
 
 /** Half of the scheduler's heartbeat: a time limit is noticed within it. */
 const TICK_MS = 250;
@@ -28,6 +36,8 @@ const MEMORY_EXCESS = 1.2;
 const FAREWELL_MS = 60_000;
 /** Of the memory limit, what the values of all threads may take: the rest is buffers and the program. */
 const HEAP_SHARE = 0.75;
+/** Of the memory limit, or of the machine's memory, what results that stay here may take before they go to the disk. */
+const VALUES_SHARE = 0.4;
 
 export interface WorkerOptions {
   /** One name, one worker; the same after a restart. */
@@ -49,6 +59,10 @@ export interface WorkerOptions {
   readonly contentCacheBytesMax?: number;
   /** Folder for temporary files of tasks. */
   readonly scratch?: string;
+  /** How values come from other workers, and go to them; absent: not at all. */
+  readonly openWays?: (store: ValueStore) => Promise<ValueWays>;
+  /** Of values in memory; a share of the memory limit, or of the machine's memory, by default. */
+  readonly valueBytesMax?: number;
   readonly log?: (line: LogLine) => void;
 }
 
@@ -82,6 +96,8 @@ export interface Worker {
   readonly ended: Promise<WorkerEnd>;
   /** Takes no more work, gives back what has not begun, and ends when the rest is stored. */
   drain(): void;
+  /** The memory of a value that it holds; undefined when it does not. */
+  heldValue(name: ValueName): Promise<SharedArrayBuffer | undefined>;
   /** Ends at once; what runs is lost. */
   close(): Promise<void>;
   status(): WorkerStatus;
@@ -108,13 +124,25 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     ...(contentCacheBytesMax !== undefined && { contentCacheBytesMax }),
     ...(scratch !== undefined && { scratch }),
   });
+  const store = new ValueStore({ parent: scratch });
+  let ways: ValueWays | undefined;
   try {
-    return new RunningWorker(options, pool, await pool.listKinds());
+    const kindVersions = await pool.listKinds();
+    ways = (await options.openWays?.(store)) ?? NO_WAYS;
+    return new RunningWorker(options, pool, kindVersions, store, ways);
   } catch (error) {
     await pool.destroy();
+    await ways?.close();
     throw error;
   }
 }
+
+/** Of a worker that has no others. */
+const NO_WAYS: ValueWays = {
+  fetch: async (name) => await Promise.reject(new FetchFailed(name, [], ["this worker knows no other one"])),
+  upload: async () => await Promise.resolve(),
+  close: async () => await Promise.resolve(),
+};
 
 class RunningWorker implements Worker {
   readonly ended: Promise<WorkerEnd>;
@@ -122,6 +150,8 @@ class RunningWorker implements Worker {
   readonly #options: WorkerOptions;
   readonly #pool: WorkerPool;
   readonly #core: WorkerCore;
+  readonly #store: ValueStore;
+  readonly #values: WorkerValues;
   readonly #lineInputs: LineInputs;
   readonly #connection: Reconnecting;
   /** By slot. */
@@ -133,14 +163,27 @@ class RunningWorker implements Worker {
   #lastEnd: WorkerEnd = { type: "left" };
   #closing: Promise<void> | undefined;
 
-  constructor(options: WorkerOptions, pool: WorkerPool, kinds: readonly KindVersion[]) {
+  constructor(
+    options: WorkerOptions,
+    pool: WorkerPool,
+    kinds: readonly KindVersion[],
+    store: ValueStore,
+    ways: ValueWays,
+  ) {
     const { name, threads, resources = [], memoryLimitBytes, instance = randomUUID(), lastDeath } = options;
     this.#options = options;
     this.#pool = pool;
+    this.#store = store;
+    this.#values = new WorkerValues(
+      store,
+      ways,
+      (event) => this.#step(event),
+      (line) => options.log?.(line),
+    );
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
     this.#lanes = Array.from({ length: threads }, (_, slot) =>
       pool.openLane({
-        onEnded: (ended) => this.#step({ type: "ended", slot, ...ended }),
+        onEnded: (ended) => this.#step({ type: "ended", slot, ...ended, done: this.#keepValues(ended.done) }),
         onDied: (reason) => this.#step({ type: "thread-died", slot, reason }),
       }),
     );
@@ -153,6 +196,8 @@ class RunningWorker implements Worker {
       slots: threads,
       kinds,
       resources,
+      valueBytesMax: options.valueBytesMax ?? Math.floor((memoryLimitBytes ?? totalmem()) * VALUES_SHARE),
+      ...(ways.serving !== undefined && { serving: ways.serving }),
       ...(lastDeath !== undefined && { lastDeath }),
     });
     this.#ticking = setInterval(() => this.#step({ type: "tick" }), TICK_MS);
@@ -195,6 +240,11 @@ class RunningWorker implements Worker {
     };
   }
 
+  async heldValue(name: ValueName): Promise<SharedArrayBuffer | undefined> {
+    await this.#store.load(name);
+    return this.#store.share(name);
+  }
+
   drain(): void {
     if (this.#closing !== undefined) return;
     this.#farewell ??= setTimeout(() => this.#leaveUnheard(), FAREWELL_MS);
@@ -228,9 +278,14 @@ class RunningWorker implements Worker {
       case "send":
         return this.#connection.send(effect.message);
       case "run": {
-        const { slot, ...frame } = effect;
-        return this.#lanes[slot]!.run(frame);
+        const { slot, tasks, ...frame } = effect;
+        return this.#lanes[slot]!.run({ ...frame, tasks: this.#withValues(tasks) });
       }
+      case "fetch-value":
+      case "spill-value":
+      case "free-value":
+      case "upload-value":
+        return this.#values.carryOut(effect);
       case "kill":
         return this.#lanes[effect.slot]!.kill(effect.reason);
       case "disconnect":
@@ -240,6 +295,31 @@ class RunningWorker implements Worker {
       case "refused":
         return void this.#end({ type: "refused", code: effect.code, message: effect.message });
     }
+  }
+
+  /** Results that stay here: their memory is kept, the core knows their size. */
+  #keepValues(done: readonly LaneDone[]): readonly TaskDone[] {
+    if (done.every(({ value }) => value === undefined)) return done;
+    return done.map(({ value, ...one }) => {
+      if (value !== undefined) this.#values.put({ id: one.held!.id, task: one.task }, value);
+      return one;
+    });
+  }
+
+  /** The core lets a task begin when its values are in memory. */
+  #withValues(tasks: readonly FrameTask[]): readonly TaskToRun[] {
+    return tasks.map((task) =>
+      task.inputs.length === 0
+        ? (task as TaskToRun)
+        : { ...task, inputs: task.inputs.map((input) => this.#memoryOf(input)) },
+    );
+  }
+
+  #memoryOf(input: TaskInput): Uint8Array | SharedArrayBuffer {
+    if (input instanceof Uint8Array) return input;
+    const memory = this.#values.share(input);
+    assert(memory !== undefined, () => `the value of task ${input.task} of "${input.id}" is not in memory`);
+    return memory;
   }
 
   #onMemory(rssBytes: number, paused: boolean, limitBytes: number): void {
@@ -279,6 +359,7 @@ class RunningWorker implements Worker {
     this.#connection.end(end.type === "refused" ? end.message : `the worker ends: ${end.type}`);
     for (const lane of this.#lanes) if (lane.isBusy) lane.kill("the worker ends");
     await this.#pool.destroy();
+    await this.#values.close();
     this.#resolveEnded(end);
   }
 

@@ -116,7 +116,9 @@ export class FrameRun {
   }
 
   #longDone(end: BoardEnd, long: LongResult): LaneDone {
-    return "result" in long ? this.#done(end, long.result) : { ...this.#done(end, NO_BYTES), value: long.value };
+    if ("result" in long) return this.#done(end, long.result);
+    const held = { id: this.frame.id, bytes: long.value.byteLength };
+    return { ...this.#done(end, NO_BYTES), value: long.value, held };
   }
 
   #failed(place: number, { code, message, stack, blameless, endsJob }: Failure): TaskFailed {
