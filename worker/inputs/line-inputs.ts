@@ -38,6 +38,8 @@ export class LineInputs {
     for (const hand of waiting) {
       if (this.#seen.has(hand) || !this.#pool.areInputsWorthReading(hand.job.kind)) continue;
       this.#seen.add(hand);
+      // Parameters that hold large values are not decoded to find a file in them: the task asks for it itself.
+      if (hand.values.length > 0) continue;
       if (hands.length > 0 && hands[0]!.job !== hand.job) {
         this.#prefetch(hands);
         hands = [];

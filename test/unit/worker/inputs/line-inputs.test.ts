@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { handKey, type HandOut } from "../../../../worker/core/state.ts";
+import { handKey, type HandOut, type HeldValue } from "../../../../worker/core/state.ts";
 import type { Frame } from "../../../../worker/threads/frame.ts";
 import { LineInputs } from "../../../../worker/inputs/line-inputs.ts";
 
@@ -59,6 +59,26 @@ describe("LineInputs", () => {
     state.line = [hand(3, THREE), hand(4, ONE)];
     line.look({ ...state, slots: [slot([running, next])] });
     expect(tasksAsked()).toEqual([[2, 4]]);
+  });
+
+  test("passes over tasks that need large values", () => {
+    const value: HeldValue = {
+      ...{
+        id: "job-9",
+        task: 5,
+        bytes: 1e6,
+        state: "here",
+        isCopy: false,
+        users: new Set(),
+        isKept: false,
+        isFreed: false,
+      },
+      made: { epoch: 1, attempt: 1 },
+    };
+    const needs: HandOut = { ...hand(2, ONE), inputs: [value], values: [value] };
+    state.line = [hand(1, ONE), needs, hand(3, ONE)];
+    line.look(state);
+    expect(tasksAsked()).toEqual([[1, 3]]);
   });
 
   test("forgets tasks that have run, were taken back, or are not wanted, when all that came with them are gone", () => {
