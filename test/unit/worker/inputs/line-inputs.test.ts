@@ -63,16 +63,14 @@ describe("LineInputs", () => {
 
   test("passes over tasks that need large values", () => {
     const value: HeldValue = {
-      ...{
-        id: "job-9",
-        task: 5,
-        bytes: 1e6,
-        state: "here",
-        isCopy: false,
-        users: new Set(),
-        isKept: false,
-        isFreed: false,
-      },
+      id: "job-9",
+      task: 5,
+      bytes: 1e6,
+      state: "here",
+      isCopy: false,
+      users: new Set(),
+      isKept: false,
+      isFreed: false,
       made: { epoch: 1, attempt: 1 },
     };
     const needs: HandOut = { ...hand(2, ONE), inputs: [value], values: [value] };
