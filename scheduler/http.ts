@@ -1,5 +1,5 @@
 /**
- * What the scheduler answers over HTTP beside its doors: `/health` and `/parts/NAME`.
+ * What the scheduler answers over HTTP beside its doors: `/health`, `/parts/NAME`, `/values/JOB/TASK` and `/relay/TICKET`.
  *
  * Whoever has no token learns whether the scheduler is well, and nothing else; and only under a name that the scheduler is
  * known by, so that a web page cannot reach it through a name of its own.
@@ -11,10 +11,12 @@ import { asPeError } from "../common/errors.ts";
 import type { LogLine } from "../common/log.ts";
 import { isLoopback } from "../protocol/access-file.ts";
 import { isTokenOf, tokenOf } from "../protocol/access.ts";
+import type { ValueName } from "../protocol/held-values.ts";
 import { answer, refuse } from "./answers.ts";
 import type { SchedulerHealth } from "./health.ts";
 import { servePart, type PartFolder } from "./part-door.ts";
 import type { PartsHealth } from "./part-room.ts";
+import type { Relay, RelayHealth } from "./relay.ts";
 
 export interface HttpOptions {
   /** Either of them opens everything here. Undefined while the scheduler starts. */
@@ -22,6 +24,7 @@ export interface HttpOptions {
   /** Undefined while the scheduler starts. */
   readonly health: () => SchedulerHealth | undefined;
   readonly parts: PartFolder;
+  readonly relay: Relay;
   /** Names under which requests without a token may come, besides addresses and those of this machine. */
   readonly hosts: readonly string[];
   readonly log: (line: LogLine) => void;
@@ -57,24 +60,41 @@ async function serve(options: HttpOptions, request: IncomingMessage, response: S
     response.setHeader("www-authenticate", "Bearer");
     return refuse(response, 401, "PE_ACCESS", "Send the token of the access file: Authorization: Bearer TOKEN");
   }
-  const part = /^\/parts\/([^/]+)$/.exec(path);
-  if (part === null) return refuse(response, 404, "PE_PARAMETER", "There are /health and /parts/NAME here");
-  await servePart(options.parts, part[1]!, request, response);
+  const [, room, ...names] = path.split("/");
+  if (room === "parts" && names.length === 1) return await servePart(options.parts, names[0]!, request, response);
+  const value = room === "values" ? valueNamed(names) : undefined;
+  if (value !== undefined) return await options.relay.giveValue(value, request, response);
+  if (room === "relay" && names.length === 1) return options.relay.takeUpload(names[0]!, request, response);
+  refuse(response, 404, "PE_PARAMETER", "There are /health, /parts/NAME and /values/JOB/TASK here");
+}
+
+const U32_MAX = 0xffff_ffff;
+
+/** The value of a path `/values/JOB/TASK`. */
+function valueNamed([job, task, ...more]: readonly string[]): ValueName | undefined {
+  if (job === undefined || !/^\d{1,10}$/.test(task ?? "") || Number(task) > U32_MAX || more.length > 0)
+    return undefined;
+  try {
+    return { id: decodeURIComponent(job), task: Number(task) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of the scheduler and of its store of parts: whichever is not well gives the status. */
 interface Health extends Omit<SchedulerHealth, "status"> {
   readonly status: SchedulerHealth["status"] | `parts-${Exclude<PartsHealth["status"], "ok">}`;
   readonly parts: PartsHealth;
+  readonly relay: RelayHealth;
 }
 
-async function healthOf({ health, parts: { room } }: HttpOptions): Promise<Health | undefined> {
+async function healthOf({ health, relay, parts: { room } }: HttpOptions): Promise<Health | undefined> {
   const scheduler = health();
   if (scheduler === undefined) return undefined;
   const parts = await room.health();
   const status =
     scheduler.status === "ok" && parts.status !== "ok" ? (`parts-${parts.status}` as const) : scheduler.status;
-  return { ...scheduler, status, parts };
+  return { ...scheduler, status, parts, relay: relay.health };
 }
 
 /** For monitors: 503 unless all is well. Details are for those who have a token. */

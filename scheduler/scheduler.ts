@@ -13,9 +13,11 @@ import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-li
 import { createSchedulerCore, type SchedulerCore } from "./core/core.ts";
 import type { SchedulerEffect, SchedulerEvent } from "./core/events.ts";
 import { HEARTBEAT_MS } from "./core/limits.ts";
+import { valueOf } from "./core/values.ts";
 import { healthOf, type SchedulerHealth } from "./health.ts";
 import { keepInJournal, keepNothing, type Keeping, type KeepingEvents, type KeepingOptions } from "./keeping.ts";
 import { Peers } from "./peers.ts";
+import type { RelayWorkers } from "./relay.ts";
 import { SnapshotTurn } from "./snapshot-turn.ts";
 
 export interface SchedulerOptions {
@@ -29,8 +31,12 @@ export interface SchedulerOptions {
   readonly onFatal: (error: PeError) => void;
   /** A job is gone for good, with all that belongs to it. Called before anybody is told; at the start again, for a crash in between. */
   readonly onReleased?: (job: string) => void;
+  /** The connection of a worker has ended. */
+  readonly onWorkerGone?: (link: number) => void;
   /** Where no worker outlives the scheduler: 0 hands out at once after a restart what was handed out before. */
   readonly graceMs?: number;
+  /** What opens the values of a job at its holders, for clients; undefined where nobody serves any. */
+  readonly valueToken?: (job: string) => string | undefined;
   /** For tests. */
   readonly keeping?: Partial<Pick<KeepingOptions, "files" | "retryMs" | "snapshotAfterBytes">>;
 }
@@ -41,6 +47,8 @@ export interface Scheduler {
   acceptWorker(connection: Connection<SchedulerToWorker, WorkerToScheduler>): void;
   acceptClient(connection: Connection<SchedulerToClient, ClientToScheduler>): void;
   health(): SchedulerHealth;
+  /** Who holds values, for those who cannot reach them. */
+  readonly holders: RelayWorkers;
   /**
    * Makes durable what was begun, says so to whom it concerns, ends the connections, and gives the journal back. Harmless
    * when called again.
@@ -91,6 +99,8 @@ class RunningScheduler implements Scheduler {
   readonly #log: (line: LogLine) => void;
   readonly #onFatal: (error: PeError) => void;
   readonly #onReleased: (job: string) => void;
+  readonly #onWorkerGone: (link: number) => void;
+  readonly #valueToken: (job: string) => string | undefined;
   readonly #startMs = performance.now();
   readonly #ticking: NodeJS.Timeout;
   #isDiskFull = false;
@@ -101,10 +111,19 @@ class RunningScheduler implements Scheduler {
   #whenSettled: (() => void) | undefined;
 
   constructor(options: SchedulerOptions, keeping: Keeping) {
-    const { log = () => undefined, onFatal, onReleased = () => undefined, journal, graceMs } = options;
+    const {
+      log = () => undefined,
+      onFatal,
+      onReleased = () => undefined,
+      onWorkerGone = () => undefined,
+      journal,
+      graceMs,
+    } = options;
     this.#log = log;
     this.#onFatal = onFatal;
     this.#onReleased = onReleased;
+    this.#onWorkerGone = onWorkerGone;
+    this.#valueToken = options.valueToken ?? (() => undefined);
     this.#keeping = keeping;
     this.#peers = new Peers((event) => this.#enter(event), log);
     const released = new Set<string>();
@@ -139,6 +158,20 @@ class RunningScheduler implements Scheduler {
   acceptClient(connection: Connection<SchedulerToClient, ClientToScheduler>): void {
     this.#peers.accept("client", connection);
   }
+
+  readonly holders: RelayWorkers = {
+    holdersOf: ({ id, task }) => {
+      const { state } = this.#core;
+      const job = state.jobsById.get(id);
+      const value = job === undefined || task >= job.table.rows ? undefined : valueOf(state, job, task);
+      return Array.from(value?.holders ?? [], ({ link, name }) => ({ link, worker: name }));
+    },
+    askForUpload: (link, ticket, { id, task }) => {
+      if (!this.#core.state.workers.has(link) || !this.#peers.has(link)) return false;
+      this.#say({ type: "to-worker", link, message: { type: "upload", ticket, id, task } });
+      return true;
+    },
+  };
 
   health(): SchedulerHealth {
     const { rss, heapUsed } = process.memoryUsage();
@@ -240,6 +273,7 @@ class RunningScheduler implements Scheduler {
     // Of a connection that the core has ended it hears nothing but that it is gone.
     if (this.#hasFailed || ("message" in event && !this.#peers.has(event.link))) return;
     if (event.type === "worker-closed" || event.type === "client-closed") this.#peers.forget(event.link);
+    if (event.type === "worker-closed") this.#onWorkerGone(event.link);
     try {
       this.#carryOut(this.#core.step(event, performance.now()));
       this.#tickSoon();
@@ -281,13 +315,20 @@ class RunningScheduler implements Scheduler {
 
   #say(effect: Extract<SchedulerEffect, { readonly type: "to-worker" | "to-client" }>): void {
     try {
-      this.#peers.say(effect.link, effect.message);
+      this.#peers.say(effect.link, this.#withToken(effect.message));
     } catch (error) {
       if (!isProtocolError(error)) throw error;
       // A bug, of which this one connection should suffer.
       this.#log({ level: "error", text: error.message });
       this.#peers.end(effect.link, error.message);
     }
+  }
+
+  /** Whoever is told where a value is gets in there. */
+  #withToken<Message extends SchedulerToWorker | SchedulerToClient>(message: Message): Message {
+    if (message.type !== "located") return message;
+    const token = this.#valueToken(message.id);
+    return token === undefined ? message : { ...message, token };
   }
 
   /** Ends all that this scheduler does. What is durable stays so. */

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PeError } from "../common/errors.ts";
 import { asWriteError } from "../data/durable.ts";
 import { makeFolders } from "../data/folders.ts";
+import { valueToken } from "../protocol/access.ts";
 import { clientToScheduler, schedulerToClient } from "../protocol/client-link.ts";
 import { CONNECTIONS_MAX, door, listenSockets, SERVER_OPTIONS, type Sockets } from "../protocol/socket.ts";
 import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts";
@@ -14,6 +15,7 @@ import type { Tls } from "./access.ts";
 import { handleHttp } from "./http.ts";
 import { PartOwners } from "./part-owners.ts";
 import { PartRoom } from "./part-room.ts";
+import { Relay } from "./relay.ts";
 import { startScheduler, type Scheduler, type SchedulerOptions } from "./scheduler.ts";
 
 export interface Tokens {
@@ -71,10 +73,15 @@ export async function serveScheduler(options: ServeOptions): Promise<SchedulerSe
   };
   const owners = new PartOwners(partsFolder, log);
   let started: { scheduler: Scheduler; tokens: Tokens } | undefined;
+  const relay = new Relay({
+    holdersOf: (name) => started?.scheduler.holders.holdersOf(name) ?? [],
+    askForUpload: (link, ticket, name) => started?.scheduler.holders.askForUpload(link, ticket, name) ?? false,
+  });
   const handler = handleHttp({
     tokens: () => started && [started.tokens.clientToken, started.tokens.workerToken],
     health: () => started?.scheduler.health(),
     parts: { folder: partsFolder, owners, room: new PartRoom(partsFolder) },
+    relay,
     hosts: [host, ...(options.hosts ?? [])],
     log,
   });
@@ -88,7 +95,12 @@ export async function serveScheduler(options: ServeOptions): Promise<SchedulerSe
       throw asWriteError(error, partsFolder);
     });
     await owners.open();
-    const scheduler = await startScheduler({ ...options, onReleased: (job) => owners.release(job) });
+    const scheduler = await startScheduler({
+      ...options,
+      valueToken: (job) => started && valueToken(started.tokens.workerToken, job),
+      onReleased: (job) => owners.release(job),
+      onWorkerGone: (link) => relay.forget(link),
+    });
     started = { scheduler, tokens: await options.tokens(url).catch(closing(scheduler)) };
   } catch (error) {
     await end(server);
@@ -97,7 +109,7 @@ export async function serveScheduler(options: ServeOptions): Promise<SchedulerSe
   const { scheduler, tokens } = started;
   const sockets = listenSockets({ server, connectionsMax, doors: doorsOf(scheduler, tokens) });
   let closed: Promise<void> | undefined;
-  return { url, port, scheduler, close: () => (closed ??= close(server, sockets, scheduler, owners)) };
+  return { url, port, scheduler, close: () => (closed ??= close({ server, sockets, scheduler, owners, relay })) };
 }
 
 function doorsOf(scheduler: Scheduler, { workerToken, clientToken }: Tokens) {
@@ -124,8 +136,17 @@ function closing(scheduler: Scheduler): (error: unknown) => Promise<never> {
   };
 }
 
-async function close(server: HttpServer, sockets: Sockets, scheduler: Scheduler, owners: PartOwners): Promise<void> {
+interface Running {
+  readonly server: HttpServer;
+  readonly sockets: Sockets;
+  readonly scheduler: Scheduler;
+  readonly owners: PartOwners;
+  readonly relay: Relay;
+}
+
+async function close({ server, sockets, scheduler, owners, relay }: Running): Promise<void> {
   const stopped = end(server);
+  relay.close();
   try {
     await scheduler.close();
   } finally {
