@@ -20,6 +20,8 @@ export interface LocalOptions {
   readonly journal?: string;
   /** Folder for temporary files of tasks. */
   readonly scratch?: string;
+  /** Workers keep inputs for jobs that come, as far as there is room; true by default. */
+  readonly keepsInputs?: boolean;
   readonly log?: (line: LogLine) => void;
   /** As of `ConnectOptions`. */
   readonly onWarning?: ((text: string) => void) | undefined;
@@ -95,7 +97,7 @@ async function startLocalWorker(
   scheduler: Scheduler,
   place: number,
   threads: number,
-  { kinds = [], scratch, log }: LocalOptions,
+  { kinds = [], scratch, keepsInputs, log }: LocalOptions,
 ): Promise<Worker> {
   const name = `local-${place + 1}`;
   return await startWorker({
@@ -103,6 +105,7 @@ async function startLocalWorker(
     threads,
     kinds,
     ...(scratch !== undefined && { scratch }),
+    ...(keepsInputs !== undefined && { keepsInputs }),
     ...(log !== undefined && { log }),
     connect: async () => {
       const [worker, server] = pair({

@@ -15,6 +15,12 @@ export function asSamples(bytes: Uint8Array, element: ElementType): SampleArray 
   return stored instanceof BigInt64Array || stored instanceof BigUint64Array ? exactly(stored) : stored;
 }
 
+/** Bytes of one sample as `asSamples` gives it. */
+export function sampleWidth({ kind, signed, bytes }: ElementType): number {
+  const isWidened = kind === "integer" && (bytes === 8 || (bytes === 4 && !signed));
+  return isWidened ? Float64Array.BYTES_PER_ELEMENT : bytes;
+}
+
 function exactly(integers: BigInt64Array | BigUint64Array): Float64Array | undefined {
   const samples = new Float64Array(integers.length);
   for (const [index, integer] of integers.entries()) {

@@ -11,7 +11,7 @@ import type { ErrorRecord } from "../common/errors.ts";
 import { DATASET_BYTES_MAX, numberOf } from "./hdf5/model.ts";
 import type { Attributes, DatasetInfo, RootFile, Source } from "./hdf5/model.ts";
 import { openRootFile } from "./hdf5/root-file.ts";
-import { asSamples } from "./samples.ts";
+import { asSamples, sampleWidth } from "./samples.ts";
 import type { SampleArray } from "./samples.ts";
 
 /** Larger indices are a slip of whoever wrote the file: no grid of this field comes near. */
@@ -59,6 +59,8 @@ export interface Shard extends ShardHeaders {
    *   exact float64.
    */
   read(index: number): SampleArray;
+  /** Bytes of what `read` gives. */
+  sampleBytes(index: number): number;
   close(): void;
 }
 
@@ -91,6 +93,7 @@ export async function openShard(name: string, source: Source): Promise<Shard> {
         throw layout(name, dataset.name, "has an integer above 2^53, which float64 cannot hold exactly");
       return samples;
     },
+    sampleBytes: (index) => headers.series[index]!.length * sampleWidth(file.datasets[indices[index]!]!.element!),
     close: () => file.close(),
   };
 }

@@ -22,6 +22,20 @@ export interface SharedContent {
   readonly path?: string;
   /** Of the whole file, lower-case hexadecimal. */
   readonly sha256: string;
+  /** It was read for this task; else the worker had it. */
+  readonly isNew: boolean;
+  /**
+   * Memory for what this kind makes of the input and the next task, or the next job, would make again. All tasks of the
+   * worker that ask with this name get the same, at the same time or later, until the worker needs the room. Only to be used
+   * while the task runs. Absent, or without an answer, where there is no room.
+   *
+   * @param name Tells the kind, and all that decides what is in it.
+   * @param size `headBytes` at its beginning are 0 for the first who asks; the rest is anything.
+   */
+  readonly derived?: (
+    name: string,
+    size: { bytes: number; headBytes: number },
+  ) => Promise<SharedArrayBuffer | undefined>;
 }
 
 /** An input that a task will ask for. */

@@ -57,6 +57,8 @@ export interface WorkerOptions {
   /** No more work from 80 % of it on; at the limit the worker gives back what it has and ends. */
   readonly memoryLimitBytes?: number;
   readonly contentCacheBytesMax?: number;
+  /** Inputs stay for jobs that come, as far as there is room; true by default. */
+  readonly keepsInputs?: boolean;
   /** Folder for temporary files of tasks. */
   readonly scratch?: string;
   /** How values come from other workers, and go to them; absent: not at all. */
@@ -112,7 +114,7 @@ export interface Worker {
  * await worker.ended;
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { threads, kinds, partAccess, contentCacheBytesMax, memoryLimitBytes, scratch } = options;
+  const { threads, kinds, partAccess, contentCacheBytesMax, keepsInputs, memoryLimitBytes, scratch } = options;
   const pool = createWorkerPool({
     threads,
     kinds,
@@ -122,6 +124,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       ...inputBounds(memoryLimitBytes, threads),
     }),
     ...(contentCacheBytesMax !== undefined && { contentCacheBytesMax }),
+    ...(keepsInputs !== undefined && { keepsInputs }),
     ...(scratch !== undefined && { scratch }),
   });
   const store = new ValueStore({ parent: scratch });

@@ -96,6 +96,8 @@ async function computeFollowed(job: PeJob, place: Place, options: MapJobOptions)
   const client = await Client.local({
     threads: place.threads,
     journal: place.work.journal,
+    // No other job comes.
+    keepsInputs: false,
     ...(options.onWarning !== undefined && { onWarning: (text: string) => options.onWarning!(text) }),
   });
   try {

@@ -7,6 +7,7 @@ import type { CellConflict, MapSource, Published } from "../../data/maps.ts";
 import { readMaps } from "../../data/maps.ts";
 import { isS3Url } from "../../data/objects/address.ts";
 import { folderOf, placeIn, writePlace } from "../../data/result-place.ts";
+import { rootBefore } from "../../data/uploads.ts";
 import type { PeJob } from "../../tasks/pe/plan.ts";
 import type { ReducedJob, TaskEnd } from "../../tasks/pe/reduce.ts";
 import type { PeSummary } from "../../tasks/pe/run.ts";
@@ -40,6 +41,11 @@ export interface MapJobReport {
   readonly shards: string;
   /** Series read for this job, and those that this run computed: an interrupted one has computed some before. */
   readonly series: { readonly computed: number; readonly now: number };
+  /**
+   * What its tasks did to have their series: files that were read, by each worker that computed from them, and series that were
+   * inflated. The rest the workers had kept.
+   */
+  readonly fetched: { readonly files: number; readonly series: number };
   /** Cells that this job fills, by what became of them. */
   readonly jobCells: { readonly withValue: number; readonly withReason: number };
   /** Cells of the grid that no series of the whole input fills; known only when the job covers all of it. */
@@ -117,6 +123,10 @@ export async function buildReport({
       computed: computed.summaries.reduce((sum, { series }) => sum + series, 0),
       now: computed.seriesNow,
     },
+    fetched: {
+      files: computed.summaries.filter(({ read }) => read).length,
+      series: sumOf(computed, "inflated"),
+    },
     jobCells: { withValue: reduced.cellsWithValue, withReason: reduced.cellsWithReason },
     ...(coversAll && { emptyCells }),
     maps: await summariseMaps(path, published),
@@ -157,11 +167,12 @@ function describeConflict({ x, y, shards }: CellConflict): ErrorRecord {
 
 /** A folder by its path, a single file by its own. */
 export function inputName({ manifest: { source } }: PeJob): string {
-  return source.files.length === 1 ? source.files[0]!.path : source.root;
+  return source.files.length === 1 ? source.files[0]!.path : rootBefore(source.root);
 }
 
-function sumOf({ summaries }: ComputedJob, time: "readMs" | "decodeMs" | "computeMs"): number {
-  return Math.round(summaries.reduce((sum, summary) => sum + summary[time], 0));
+function sumOf({ summaries }: ComputedJob, what: "inflated" | "readMs" | "decodeMs" | "computeMs"): number {
+  // A scheduler may tell summaries of an earlier version.
+  return Math.round(summaries.reduce((sum, summary) => sum + (summary[what] ?? 0), 0));
 }
 
 async function summariseMaps(path: string, { maps }: Published): Promise<MapSummary[]> {
@@ -260,6 +271,7 @@ function facts({
   measures,
   shards,
   series,
+  fetched,
   jobCells,
   emptyCells,
   tasks,
@@ -268,7 +280,7 @@ function facts({
     `- Input: ${input.root}, ${counted(input.files, "file")} (digest \`${input.digest.slice(0, 16)}\`), shards ${shards}`,
     `- Grid: ${grid[0]} x ${grid[1]} cells` +
       (emptyCells === undefined ? "" : `, ${emptyCells} of them without a series`),
-    `- Series: ${series.computed} of ${samples} samples`,
+    `- Series: ${series.computed} of ${samples} samples, ${fetched.series} of them inflated; ${counted(fetched.files, "file")} read`,
     `- Cells of this job: ${jobCells.withValue} with values, ${jobCells.withReason} with a reason instead`,
     `- Orders ${formatList(orders)}, delays ${formatList(delays)}, measures ${measures.join(", ")}`,
     `- Tasks: ${tasks.total}, ${tasks.finishedBefore} finished by an earlier run, ${tasks.failed} failed`,

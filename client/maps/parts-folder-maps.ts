@@ -64,8 +64,10 @@ export async function reduceFolder(
 /** What the task told when it was computed, as far as its part still does. */
 async function summaryOf(parts: PartReader, part: string): Promise<PeSummary> {
   const { file, sha256, series, problems } = decodePart(part, await parts.read(part)).header;
-  return { part, file, sha256, series, problems: problems.length, reused: true, readMs: 0, decodeMs: 0, computeMs: 0 };
+  return { part, file, sha256, series, problems: problems.length, ...FOUND };
 }
+
+const FOUND = { reused: true, read: false, inflated: 0, readMs: 0, decodeMs: 0, computeMs: 0 };
 
 const FILES_TOLD_MAX = 8;
 

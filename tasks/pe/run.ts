@@ -5,10 +5,12 @@ import type { InputFile } from "../../data/inputs.ts";
 import { CELL_STATUS } from "../../data/maps.ts";
 import { isS3Url } from "../../data/objects/address.ts";
 import { parseSeriesText, readSeriesText } from "../../data/series-text.ts";
+import { isUploaded, uploadedPath } from "../../data/uploads.ts";
 import { openShard, type SeriesHeader, type Shard } from "../../data/shard.ts";
 import { createSweep, type Series, type Sweep } from "../../kernel/index.ts";
 import type { Kind, SharedContent, TaskContext } from "../kind.ts";
 import { describePe } from "./describe.ts";
+import { keepingSeries, type SeriesReader } from "./kept-series.ts";
 import { decodePart, encodePart, type PePart, type SeriesProblem } from "./part.ts";
 import { partName } from "./part-name.ts";
 import {
@@ -33,6 +35,10 @@ export interface PeSummary {
   readonly problems: number;
   /** Whether the part was there already. */
   readonly reused: boolean;
+  /** Whether its file was read for it; else the worker had it from another task or job. */
+  readonly read: boolean;
+  /** Series that were inflated for it; those that the worker had kept were not. */
+  readonly inflated: number;
   /** Milliseconds of this thread: reading and hashing the file, decoding series, computing maps. */
   readonly readMs: number;
   readonly decodeMs: number;
@@ -61,36 +67,37 @@ interface Work {
 
 /** Where a file of the input lies for this worker. */
 function placed(file: PeTask["file"], root: string): InputFile {
+  if (isUploaded(root)) return { ...file, path: uploadedPath(file.version ?? "") };
   return { ...file, path: isS3Url(root) ? root + file.name : resolve(root, file.name) };
 }
 
 async function runTask({ file, rows, shared }: PeTask, context: TaskContext<PeCommon>): Promise<PeSummary> {
   const { format, root, ...common } = context.common;
-  const work: Work = {
+  const wanted: Work = {
     common,
     format,
     file: placed(file, root),
     rows,
   };
   const startMs = performance.now();
-  const content = await context.input(work.file, { shared });
+  const content = await context.input(wanted.file, { shared });
   const readMs = performance.now() - startMs;
   const { sha256 } = content;
   const name = partName({ version: PE_VERSION, common, format, file: file.name, rows, sha256 });
   const found = await context.findPart(name);
   if (found !== undefined) {
     const { header } = decodePart(name, found);
-    return summary(name, header, { reused: true, readMs, decodeMs: 0, computeMs: 0 });
+    return summary(name, header, { reused: true, read: content.isNew, inflated: 0, readMs, decodeMs: 0, computeMs: 0 });
   }
-  const { part, decodeMs, computeMs } = await computePart(work, content);
+  const { part, ...work } = await computePart(wanted, content);
   context.storePart(name, encodePart(part));
-  return summary(name, part.header, { reused: false, readMs, decodeMs, computeMs });
+  return summary(name, part.header, { reused: false, read: content.isNew, readMs, ...work });
 }
 
 function summary(
   part: string,
   { file, sha256, series, problems }: PePart["header"],
-  rest: Pick<PeSummary, "reused" | "readMs" | "decodeMs" | "computeMs">,
+  rest: Pick<PeSummary, "reused" | "read" | "inflated" | "readMs" | "decodeMs" | "computeMs">,
 ): PeSummary {
   return { part, file, sha256, series, problems: problems.length, ...rest };
 }
@@ -98,7 +105,7 @@ function summary(
 async function computePart(
   task: Work,
   source: SharedContent,
-): Promise<{ part: PePart; decodeMs: number; computeMs: number }> {
+): Promise<{ part: PePart; inflated: number; decodeMs: number; computeMs: number }> {
   const clock = { decodeMs: 0, computeMs: 0 };
   let startMs = performance.now();
   const shard = await openSource(task, source);
@@ -119,22 +126,27 @@ async function computePart(
       clock.computeMs += performance.now() - startMs;
       startMs = performance.now();
     }
-    return { part, ...clock };
+    return { part, inflated: shard.inflated(), ...clock };
   } finally {
     shard.close();
   }
 }
 
 /** What a task needs of a shard, so that a text series is a shard of one. */
-type Source = Pick<Shard, "series" | "problems" | "read" | "close">;
+type Source = Pick<Shard, "series" | "problems" | "close"> & SeriesReader;
 
-async function openSource({ file, format }: Work, { content, path = file.path }: SharedContent): Promise<Source> {
-  if (format === "hdf5") return await openShard(file.name, content === undefined ? { path } : { content });
+async function openSource({ file, format }: Work, shared: SharedContent): Promise<Source> {
+  const { content, path = file.path } = shared;
+  if (format === "hdf5") {
+    const shard = await openShard(file.name, content === undefined ? { path } : { content });
+    return { ...shard, ...(await keepingSeries(shard, shared)) };
+  }
   const series = await (content === undefined ? readSeriesText(path) : parseSeriesText(content, file.name));
   return {
     series: [{ dataset: file.name, x: 0, y: 0, xVariable: NaN, yVariable: NaN, length: series.length }],
     problems: [],
     read: () => series,
+    inflated: () => 0,
     close: () => undefined,
   };
 }

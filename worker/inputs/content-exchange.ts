@@ -2,69 +2,62 @@
  * Inputs of tasks, read once per process: the first thread that wants one is told to load it, the others wait and get the
  * same. A reader thread may have begun before anybody asked. Runs on the main thread and never touches a byte.
  *
- * An entry is `loading` (one thread reads, others may wait), then `loaded` until it is evicted, oldest use first, when
- * all together exceed their bound: one for memory, one for files of objects that are too large for it. Evicted memory
- * lives on in the threads that still use it; a file stays while a task uses it. What only one task needs (`once`) goes
- * with its answer, and its memory is used again after that task.
+ * An entry is `loading` (one thread reads, others may wait), then `loaded` until it is evicted, so that the next job over
+ * the same inputs reads nothing: `content-shelf.ts` says what goes when there is no room. What finds no room goes with its
+ * task. Evicted memory lives on in the threads that still use it; a file stays while a task uses it. Memory that only one
+ * task at a time has wanted is used again.
  */
 import { asPeError, type ErrorRecord } from "../../common/errors.ts";
-import type { InputFile } from "../../data/inputs.ts";
-import { isS3Url } from "../../data/objects/address.ts";
+import { isRemote } from "../../data/uploads.ts";
+import type { Entry, Loaded, Loading, Taker, ThreadLink } from "./content-entry.ts";
 import { ContentLoans } from "./content-loans.ts";
-import { contentKey, type ContentFiles, type ContentReader, type WantedFile } from "./content-wanted.ts";
-import type { ContentAnswer, LoadedContent } from "../threads/frame.ts";
+import { ContentMemory } from "./content-memory.ts";
+import { CONTENT_BYTES_MAX } from "./content-reader.ts";
+import { ContentShelf, roomOf } from "./content-shelf.ts";
+import {
+  contentKey,
+  type ContentFiles,
+  type ContentReader,
+  type DerivedMemory,
+  type WantedFile,
+} from "./content-wanted.ts";
+import type { LoadedContent } from "../threads/frame.ts";
 
-/** The side of a port that answers a thread; also the identity of the thread's frames. */
-export interface ThreadLink {
-  postMessage(message: ContentAnswer): void;
+export type { ThreadLink } from "./content-entry.ts";
+
+export interface ExchangeOptions {
+  readonly files?: ContentFiles | undefined;
+  /** Inputs stay for jobs that come; true by default. */
+  readonly keeps?: boolean | undefined;
+  /** Memory is of no use any more: its bytes come back when the threads collect their garbage. */
+  readonly onLetGo?: ((bytes: number) => void) | undefined;
 }
-
-interface Taker {
-  readonly link: ThreadLink;
-  readonly task: number | undefined;
-}
-
-interface EntryBase {
-  readonly file: WantedFile;
-  /** Where its file is, or is made. */
-  readonly scratch: string | undefined;
-  readonly loader: ThreadLink | "reader";
-  /** It was begun before anybody asked. */
-  readonly isAhead: boolean;
-  /** For whom, until the first asks. */
-  readonly aheadFor: Set<object>;
-}
-
-interface Loading extends EntryBase {
-  readonly name: "loading";
-  waiting: Taker[];
-}
-
-interface Loaded extends EntryBase {
-  readonly name: "loaded";
-  readonly loaded: LoadedContent;
-  /** Tasks that use its file. */
-  users: number;
-}
-
-type Entry = Loading | Loaded;
 
 export class ContentExchange {
   readonly #bytesMax: number;
   readonly #files: ContentFiles | undefined;
+  readonly #keeps: boolean;
   #reader: ContentReader | undefined;
-  /** Insertion order is order of last use. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #shelf: ContentShelf;
+  readonly #memory: ContentMemory;
+  readonly #onLetGo: (bytes: number) => void;
   readonly #loans = new ContentLoans<ThreadLink>();
-  /** Of what is loaded, and of files from their beginning. */
-  readonly #bytes = { memory: 0, files: 0 };
+  #knowsRemote = false;
 
   /** @param bytesMax Of memory. */
-  #knowsObjects = false;
-
-  constructor(bytesMax: number, files?: ContentFiles) {
+  constructor(bytesMax: number, { files, keeps = true, onLetGo = () => undefined }: ExchangeOptions = {}) {
     this.#bytesMax = bytesMax;
     this.#files = files;
+    this.#keeps = keeps;
+    this.#onLetGo = onLetGo;
+    this.#memory = new ContentMemory(onLetGo);
+    this.#shelf = new ContentShelf({
+      memoryBytesMax: bytesMax,
+      filesBytesMax: files?.bytesMax ?? 0,
+      onRemoved: (entry) => this.#onRemoved(entry),
+      onFree: (memory) => this.#memory.giveBack(memory),
+      onLetGo,
+    });
   }
 
   /** Has `reader` read objects that tasks ask for; undefined: the threads do. */
@@ -72,27 +65,41 @@ export class ContentExchange {
     this.#reader = reader;
   }
 
-  /** Whether a task has asked for an object of a store. */
-  get knowsObjects(): boolean {
-    return this.#knowsObjects;
+  /** Whether a task has asked for an input that comes over a network. */
+  get knowsRemote(): boolean {
+    return this.#knowsRemote;
   }
 
   onWant(file: WantedFile, link: ThreadLink): void {
-    this.#knowsObjects ||= isS3Url(file.path);
+    this.#knowsRemote ||= isRemote(file.path);
     const taker = { link, task: file.task };
     this.#loans.onTask(link, file.task);
     const key = contentKey(file);
     this.#reader?.onWant(key);
-    const entry = this.#entries.get(key);
+    const entry = this.#known(key, file);
     entry?.aheadFor.clear();
     if (entry === undefined) this.#loadFor(key, file, taker);
     else if (entry.name === "loading") entry.waiting.push(taker);
-    else {
-      this.#entries.delete(key);
-      this.#entries.set(key, entry);
-      this.#give(key, entry, [taker]);
-    }
+    else this.#give(key, entry, [taker]);
     this.#reader?.onRoom();
+  }
+
+  /**
+   * Gives memory for what a task makes of an input that it was given: to all tasks the same, as long as the input is kept.
+   * Its first bytes are 0 in the beginning, the rest is anything.
+   */
+  onDerive({ file, name, bytes, headBytes }: DerivedMemory, link: ThreadLink): void {
+    const key = contentKey(file);
+    const entry = this.#shelf.get(key);
+    let memory = entry?.name === "loaded" ? entry.derived.get(name) : undefined;
+    if (memory === undefined && entry?.name === "loaded" && this.#keeps && entry.isKept && entry.scratch === undefined)
+      if (this.#shelf.makeRoomForDerived(ContentMemory.sizeOf(bytes), entry.job) && this.#shelf.get(key) === entry) {
+        memory = this.#memory.take(bytes).buffer;
+        new Uint8Array(memory, 0, headBytes).fill(0);
+        this.#shelf.putDerived(key, entry, name, memory);
+      }
+    if (memory !== undefined) this.#lend(key, entry as Loaded, { link, task: file.task });
+    link.postMessage({ type: "derived", memory });
   }
 
   /**
@@ -103,7 +110,7 @@ export class ContentExchange {
    */
   readAhead(file: WantedFile, whom: object): "begun" | "known" | "full" {
     const key = contentKey(file);
-    const entry = this.#entries.get(key);
+    const entry = this.#shelf.get(key);
     if (entry !== undefined) {
       if (entry.aheadFor.size > 0) entry.aheadFor.add(whom);
       return "known";
@@ -115,19 +122,26 @@ export class ContentExchange {
     return "begun";
   }
 
-  onLoaded(file: InputFile, loaded: LoadedContent, loader: ThreadLink | "reader"): void {
+  onLoaded(file: WantedFile, loaded: LoadedContent, loader: ThreadLink | "reader"): void {
     const key = contentKey(file);
-    const entry = this.#entries.get(key);
+    const entry = this.#shelf.get(key);
     if (entry?.name !== "loading" || entry.loader !== loader) return;
     const { waiting } = entry;
-    const now: Loaded = { ...entry, name: "loaded", loaded, users: 0 };
-    this.#entries.delete(key);
-    this.#entries.set(key, now);
-    this.#bytes.memory += loaded.content?.byteLength ?? 0;
-    if (loader !== "reader") this.#lendFile(key, now, { link: loader, task: entry.file.task });
+    const isInMemory = entry.scratch === undefined;
+    const now: Loaded = {
+      ...entry,
+      name: "loaded",
+      loaded,
+      derived: new Map(),
+      users: 0,
+      isTold: false,
+      bytes: isInMemory ? (loaded.content?.byteLength ?? 0) : entry.bytes,
+    };
+    this.#shelf.put(key, now);
+    if (loader !== "reader") this.#lend(key, now, { link: loader, task: entry.file.task });
     if (waiting.length > 0) this.#give(key, now, waiting);
     else this.#dropUnwanted(key, now);
-    this.#evict(key);
+    this.#shelf.shrink(roomOf(now), key);
     this.#reader?.onRoom();
   }
 
@@ -135,11 +149,11 @@ export class ContentExchange {
    * Those who wait get the same error; who asks later makes a new try. Reading ahead fails for nobody: who waits for it
    * tries again, unless the store was tried for as long as a task waits for one.
    */
-  onUnloadable(file: InputFile, error: ErrorRecord, loader: ThreadLink | "reader"): void {
+  onUnloadable(file: WantedFile, error: ErrorRecord, loader: ThreadLink | "reader"): void {
     const key = contentKey(file);
-    const entry = this.#entries.get(key);
+    const entry = this.#shelf.get(key);
     if (entry?.name !== "loading" || entry.loader !== loader) return;
-    this.#remove(key, entry);
+    this.#shelf.remove(key, entry);
     if (entry.isAhead && error.code !== "PE_STORE_UNAVAILABLE") this.#loadAgain(key, entry);
     else for (const { link } of entry.waiting) link.postMessage({ type: "unloadable", error });
   }
@@ -147,7 +161,7 @@ export class ContentExchange {
   /** The frames behind `link` are over, or its thread died: whoever waited for its reading must not wait for ever. */
   forget(link: ThreadLink): void {
     this.#loans.end(link);
-    for (const [key, entry] of this.#entries) {
+    for (const [key, entry] of this.#shelf.entries()) {
       if (entry.name !== "loading") continue;
       entry.waiting = entry.waiting.filter((waiter) => waiter.link !== link);
       if (entry.loader === link) this.#passOn(key, entry);
@@ -157,7 +171,7 @@ export class ContentExchange {
 
   /** Nothing is read ahead for `whom` any more. */
   forgetAhead(whom: object): void {
-    for (const [key, entry] of this.#entries)
+    for (const [key, entry] of this.#shelf.entries())
       if (entry.aheadFor.delete(whom) && entry.name === "loaded") this.#dropUnwanted(key, entry);
     this.#reader?.onRoom();
   }
@@ -165,23 +179,48 @@ export class ContentExchange {
   /** The reader died: who waits for it reads by itself. */
   forgetReader(): void {
     this.#reader = undefined;
-    for (const [key, entry] of this.#entries)
+    for (const [key, entry] of this.#shelf.entries())
       if (entry.name === "loading" && entry.loader === "reader") this.#passOn(key, entry);
+  }
+
+  /** What is there of a file, used now. */
+  #known(key: string, { job, once }: WantedFile): Entry | undefined {
+    const entry = this.#shelf.get(key);
+    if (entry === undefined) return undefined;
+    // Bytes that lie in the file itself may be others by now: only its own job takes them for those that were hashed.
+    const isInPlace = entry.name === "loaded" && entry.loaded.content === undefined && entry.scratch === undefined;
+    if (isInPlace && entry.job !== job) {
+      this.#shelf.remove(key, entry);
+      return undefined;
+    }
+    entry.job = job;
+    entry.isOnce &&= once === true;
+    this.#shelf.put(key, entry);
+    return entry;
   }
 
   #loadFor(key: string, file: WantedFile, taker: Taker): void {
     const isFile = this.#files?.takes(file) === true;
-    const reader = isS3Url(file.path) && this.#reader?.takes(file) === true ? this.#reader : undefined;
-    if (reader === undefined && file.once === true && !isFile)
-      return taker.link.postMessage({ type: "load", alone: true });
+    const reader = isRemote(file.path) && this.#reader?.takes(file) === true ? this.#reader : undefined;
+    const isKept = this.#isKept(file);
+    if (reader === undefined && !isKept && !isFile) return taker.link.postMessage({ type: "load", alone: true });
     const loading = this.#begin(key, file, reader === undefined ? taker.link : "reader");
     if (loading instanceof Error) {
       const error = asPeError(loading, "PE_OUTPUT_UNWRITABLE", `Cannot make room for "${file.name}"`).toRecord();
       return taker.link.postMessage({ type: "unloadable", error });
     }
-    if (reader === undefined) return tellToLoad(taker.link, loading);
+    if (reader === undefined) return this.#tellToLoad(taker.link, loading);
     loading.waiting.push(taker);
     reader.read(loading);
+  }
+
+  /** Whether it stays for others: those of its job, or those of jobs to come. */
+  #isKept(file: WantedFile): boolean {
+    if (file.once !== true) return true;
+    if (!this.#keeps) return false;
+    const isFile = this.#files?.takes(file) === true;
+    if (!isFile && file.bytes > CONTENT_BYTES_MAX) return false;
+    return this.#shelf.makeRoom(isFile ? "files" : "memory", file.bytes, file.job);
   }
 
   #begin(
@@ -191,32 +230,36 @@ export class ContentExchange {
     aheadFor: readonly object[] = [],
   ): Loading | Error {
     let scratch: string | undefined;
-    if (this.#files?.takes(file) === true)
+    const isFile = this.#files?.takes(file) === true;
+    const isKept = this.#isKept(file);
+    if (isFile)
       try {
         scratch = this.#files.newPath(file);
-        this.#bytes.files += file.bytes;
       } catch (error) {
         return error as Error;
       }
-    const isAhead = aheadFor.length > 0;
     const loading: Loading = {
       name: "loading",
       file,
       scratch,
       loader,
-      isAhead,
+      isAhead: aheadFor.length > 0,
       aheadFor: new Set(aheadFor),
+      isKept,
+      job: file.job,
+      isOnce: file.once === true,
+      bytes: isFile || (isKept && file.bytes <= CONTENT_BYTES_MAX) ? file.bytes : 0,
       waiting: [],
     };
-    this.#entries.set(key, loading);
+    this.#shelf.put(key, loading);
     // Old files make room before the new one is written.
-    if (scratch !== undefined) this.#evict(key);
+    if (isFile) this.#shelf.shrink("files");
     return loading;
   }
 
   /** The first who waits reads now. */
   #passOn(key: string, entry: Loading): void {
-    this.#remove(key, entry);
+    this.#shelf.remove(key, entry);
     this.#loadAgain(key, entry);
   }
 
@@ -230,40 +273,58 @@ export class ContentExchange {
       return;
     }
     again.waiting = rest;
-    tellToLoad(next.link, again);
+    this.#tellToLoad(next.link, again);
+  }
+
+  #tellToLoad(link: ThreadLink, { scratch, file, isOnce }: Loading): void {
+    if (scratch !== undefined) return link.postMessage({ type: "load", scratch });
+    // That of others is never used again: they may read it for longer than one task.
+    const memory = isOnce && file.bytes <= CONTENT_BYTES_MAX ? this.#memory.take(file.bytes) : undefined;
+    link.postMessage({ type: "load", ...(memory !== undefined && { memory: memory.buffer }) });
   }
 
   #give(key: string, entry: Loaded, takers: readonly Taker[]): void {
     entry.aheadFor.clear();
-    const isGone = entry.file.once === true && entry.scratch === undefined;
-    if (isGone) this.#remove(key, entry);
     for (const taker of takers) {
-      if (isGone && takers.length === 1) this.#loans.lend(taker.link, taker.task, () => this.#reuse(entry));
-      this.#lendFile(key, entry, taker);
-      taker.link.postMessage({ type: "content", loaded: entry.loaded });
+      this.#lend(key, entry, taker);
+      taker.link.postMessage({
+        type: "content",
+        loaded: entry.loaded,
+        isNew: !entry.isTold && entry.loader === "reader",
+      });
+      entry.isTold = true;
     }
+    if (!entry.isKept && entry.scratch === undefined) this.#shelf.remove(key, entry);
   }
 
-  #lendFile(key: string, entry: Loaded, { link, task }: Taker): void {
-    if (entry.scratch === undefined) return;
+  #lend(key: string, entry: Loaded, { link, task }: Taker): void {
     entry.users++;
     this.#loans.lend(link, task, () => {
       entry.users--;
-      if (entry.users === 0 && entry.file.once === true) this.#remove(key, entry);
-      this.#evict(undefined);
+      if (entry.users > 0) return;
+      if (this.#shelf.get(key) !== entry) this.#reuse(entry);
+      else if (!entry.isKept && entry.aheadFor.size === 0) this.#shelf.remove(key, entry);
+      if (entry.scratch !== undefined) this.#shelf.shrink("files");
     });
   }
 
-  /** Memory that the reader made for one task. */
-  #reuse({ loader, file, loaded: { content } }: Loaded): void {
-    if (loader === "reader" && file.once === true && content !== undefined) this.#reader?.reuse(content.buffer);
+  #onRemoved(entry: Entry): void {
+    if (entry.scratch !== undefined) this.#files!.remove(entry.scratch);
+    if (entry.name === "loaded" && entry.users === 0) this.#reuse(entry);
   }
 
-  /** What was read for one task whose frame is over goes at once. */
+  /** Nobody has its memory any more. */
+  #reuse({ loader, isOnce, loaded: { content } }: Loaded): void {
+    if (content === undefined) return;
+    if (!isOnce) return this.#onLetGo(content.buffer.byteLength);
+    if (loader === "reader") this.#reader?.reuse(content.buffer);
+    else this.#memory.giveBack(content.buffer);
+  }
+
+  /** What was read for one task whose frame is over goes at once, unless it is kept. */
   #dropUnwanted(key: string, entry: Loaded): void {
-    if (entry.file.once !== true || entry.aheadFor.size > 0 || entry.users > 0) return;
-    this.#remove(key, entry);
-    this.#reuse(entry);
+    if (entry.isKept || entry.aheadFor.size > 0 || entry.users > 0) return;
+    this.#shelf.remove(key, entry);
   }
 
   /** Half of the room, or one file, for what nobody has asked for. */
@@ -271,30 +332,8 @@ export class ContentExchange {
     const isFile = this.#files?.takes(file) === true;
     const bytesMax = isFile ? this.#files.bytesMax : this.#bytesMax;
     let ahead = 0;
-    for (const { aheadFor, scratch, file: other } of this.#entries.values())
+    for (const [, { aheadFor, scratch, file: other }] of this.#shelf.entries())
       if (aheadFor.size > 0 && isFile === (scratch !== undefined)) ahead += other.bytes;
     return ahead + file.bytes <= (ahead === 0 ? bytesMax : bytesMax / 2);
   }
-
-  #evict(keep: string | undefined): void {
-    for (const [key, entry] of this.#entries) {
-      const isFile = entry.scratch !== undefined;
-      const isOver = isFile ? this.#bytes.files > this.#files!.bytesMax : this.#bytes.memory > this.#bytesMax;
-      if (!isOver || entry.name !== "loaded" || key === keep || entry.users > 0) continue;
-      this.#remove(key, entry);
-      this.#reuse(entry);
-    }
-  }
-
-  #remove(key: string, entry: Entry): void {
-    this.#entries.delete(key);
-    if (entry.scratch !== undefined) {
-      this.#bytes.files -= entry.file.bytes;
-      this.#files!.remove(entry.scratch);
-    } else if (entry.name === "loaded") this.#bytes.memory -= entry.loaded.content?.byteLength ?? 0;
-  }
-}
-
-function tellToLoad(link: ThreadLink, { scratch }: Loading): void {
-  link.postMessage({ type: "load", ...(scratch !== undefined && { scratch }) });
 }

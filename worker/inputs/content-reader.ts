@@ -6,6 +6,9 @@ import { asPeError, PeError } from "../../common/errors.ts";
 import { fetchInputObject, readVerifiedObject } from "../../data/input-object.ts";
 import type { InputFile } from "../../data/inputs.ts";
 import { isS3Url } from "../../data/objects/address.ts";
+import type { PartStore } from "../../data/part-store.ts";
+import { fetchUpload, isUploaded, readUpload, sha256OfUpload } from "../../data/uploads.ts";
+import type { WantedFile } from "./content-wanted.ts";
 
 /** A larger file is read in pieces by whoever needs them, and only hashed here. */
 export const CONTENT_BYTES_MAX = 512 * 2 ** 20;
@@ -53,19 +56,50 @@ export async function readObjectContent<Memory extends ArrayBufferLike>(
   return { content, sha256: sha256 ?? hash("sha256", content, "hex") };
 }
 
+/** Opens the store of parts that uploaded inputs are in. */
+export type OpenStore = (url: string) => PartStore;
+
+/** The content of an input and its SHA-256, or the file of this machine that its bytes lie in. */
+export interface ReadInput<Memory extends ArrayBufferLike> {
+  readonly content: Uint8Array<Memory> | undefined;
+  readonly path?: string;
+  readonly sha256: string;
+}
+
 /**
- * The content of a file or an object, in memory from `allocate`, or in the file `scratch` where that is given.
+ * The content of a file, an object or an uploaded input, in memory from `allocate`, or in the file `scratch` where that is
+ * given.
  *
- * @throws {PeError} those of `readContent` and `readInputObject`; `PE_DISK_FULL`
+ * @throws {PeError} those of `readContent`, `readInputObject` and `readUpload`; `PE_DISK_FULL`
  */
 export async function readInput<Memory extends ArrayBufferLike>(
-  file: InputFile,
+  file: WantedFile,
+  openStore: OpenStore,
   allocate: Allocate<Memory>,
-  scratch: string | undefined,
-): Promise<{ content: Uint8Array<Memory> | undefined; path?: string; sha256: string }> {
+  scratch?: string,
+): Promise<ReadInput<Memory>> {
+  if (isUploaded(file.path)) return await readUploaded(file, openStore, allocate, scratch);
   if (scratch !== undefined)
     return { content: undefined, path: scratch, sha256: await fetchInputObject(file, scratch) };
   return isS3Url(file.path) ? await readObjectContent(file, allocate) : readContent(file, allocate);
+}
+
+async function readUploaded<Memory extends ArrayBufferLike>(
+  file: WantedFile,
+  openStore: OpenStore,
+  allocate: Allocate<Memory>,
+  scratch: string | undefined,
+): Promise<ReadInput<Memory>> {
+  if (file.store === undefined)
+    throw new PeError("PE_PARAMETER", `Cannot read "${file.name}": its job has no store of parts that it could be in`);
+  const store = openStore(file.store);
+  if (scratch !== undefined) {
+    await fetchUpload(store, file, scratch);
+    return { content: undefined, path: scratch, sha256: sha256OfUpload(file) };
+  }
+  const content = allocate(file.bytes).subarray(0, file.bytes);
+  await readUpload(store, file, content);
+  return { content, sha256: sha256OfUpload(file) };
 }
 
 function openInput(file: InputFile): number {

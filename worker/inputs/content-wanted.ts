@@ -1,5 +1,6 @@
 /** Inputs as threads ask for them, and as they are known among all that is read. */
 import type { InputFile } from "../../data/inputs.ts";
+import { isUploaded } from "../../data/uploads.ts";
 
 /** An input that a task asks for. */
 export interface WantedFile extends InputFile {
@@ -7,16 +8,31 @@ export interface WantedFile extends InputFile {
   readonly once?: boolean;
   /** Counts the tasks of a thread: what an earlier one was given is not used any more. */
   readonly task?: number;
+  /** The task's job: another number for another one. */
+  readonly job?: number;
+  /** URL of the store of parts that uploaded inputs are in. */
+  readonly store?: string;
 }
 
-/** The same for the same content, as far as planning can tell. */
-export function contentKey({ path, bytes, version, modifiedMs }: InputFile): string {
-  return `${path}\0${bytes}\0${version ?? modifiedMs}`;
+/** Memory for what tasks make of an input that they were given. */
+export interface DerivedMemory {
+  readonly file: WantedFile;
+  /** Of what is made, with all that decides what it is. */
+  readonly name: string;
+  readonly bytes: number;
+  /** At the beginning, that are 0. */
+  readonly headBytes: number;
+}
+
+/** The same for the same content, as far as planning can tell: whichever job wants it. */
+export function contentKey({ path, bytes, version, modifiedMs, store }: InputFile & { store?: string }): string {
+  const key = `${path}\0${bytes}\0${version ?? modifiedMs}`;
+  return store === undefined || !isUploaded(path) ? key : `${key}\0${store}`;
 }
 
 /** What is read and where to. */
 export interface Reading {
-  readonly file: InputFile;
+  readonly file: WantedFile;
   /** A file to be made, for an object that is too large for memory. */
   readonly scratch: string | undefined;
 }

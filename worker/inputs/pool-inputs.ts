@@ -3,12 +3,14 @@ import type { KnownKind } from "../../tasks/registry.ts";
 import { CONTENT_BYTES_MAX } from "./content-reader.ts";
 import { ContentExchange } from "./content-exchange.ts";
 import { ReadAhead, type StartReader } from "./read-ahead.ts";
-import type { TasksToName } from "./reader-messages.ts";
+import type { ReaderData, TasksToName } from "./reader-messages.ts";
 import { readerStarter } from "./reader.ts";
 import { ScratchFiles } from "./scratch-files.ts";
 
-/** Inputs kept for threads that share them; the least recently used go first. */
-const CONTENT_CACHE_BYTES_MAX = 256 * 2 ** 20;
+/** Inputs kept for threads that share them and for jobs that come, and what tasks make of them, where no memory limit is known. */
+const CONTENT_CACHE_BYTES = 256 * 2 ** 20;
+/** Whatever the memory limit is. */
+const CONTENT_CACHE_BYTES_MAX = 16 * 2 ** 30;
 
 /** Of a memory limit, what is kept, and what one object may take of each thread's part; the rest is for the tasks. */
 const CACHE_SHARE = 1 / 8;
@@ -32,6 +34,10 @@ export interface InputOptions {
   readonly contentCacheBytesMax?: number | undefined;
   /** A larger object of a store becomes a file. */
   readonly contentBytesMax?: number | undefined;
+  /** Inputs stay for jobs that come, as far as there is room; true by default. */
+  readonly keepsInputs?: boolean | undefined;
+  /** Shared memory of inputs is of no use any more. */
+  readonly onLetGo?: ((bytes: number) => void) | undefined;
   /** Where such files go; the system's folder for temporary files by default. */
   readonly scratch?: string | undefined;
   /** All of them together. */
@@ -44,11 +50,14 @@ export class PoolInputs {
   readonly #readAhead: ReadAhead;
   #naming: ReadonlySet<string> = new Set();
 
-  /** @param kinds Folders. */
-  constructor(kinds: readonly string[], options: InputOptions, start: StartReader = readerStarter(kinds)) {
-    const { contentCacheBytesMax = CONTENT_CACHE_BYTES_MAX, contentBytesMax, scratch, scratchBytesMax } = options;
+  constructor(data: ReaderData, options: InputOptions, start: StartReader = readerStarter(data)) {
+    const { contentCacheBytesMax = CONTENT_CACHE_BYTES, contentBytesMax, scratch, scratchBytesMax } = options;
     this.#files = new ScratchFiles({ parent: scratch, bytesMax: scratchBytesMax, memoryBytesMax: contentBytesMax });
-    this.exchange = new ContentExchange(contentCacheBytesMax, this.#files);
+    this.exchange = new ContentExchange(contentCacheBytesMax, {
+      files: this.#files,
+      keeps: options.keepsInputs,
+      onLetGo: options.onLetGo,
+    });
     this.#readAhead = new ReadAhead(this.exchange, start);
   }
 
@@ -62,12 +71,17 @@ export class PoolInputs {
    * of this host is read sooner than a thread is started that would read it.
    */
   areWorthReading(kind: string): boolean {
-    return this.exchange.knowsObjects && this.#naming.has(kind);
+    return this.exchange.knowsRemote && this.#naming.has(kind);
   }
 
   /** Has the inputs of tasks read that will run. @param whom Whose they are, until `forget`. */
   prefetch(tasks: TasksToName, whom: object): void {
     if (this.#naming.has(tasks.kind)) this.#readAhead.prefetch(tasks, whom);
+  }
+
+  /** Has the thread that reads collect its garbage. */
+  collect(): void {
+    this.#readAhead.collect();
   }
 
   /** Its tasks have run, or will not. */

@@ -7,10 +7,10 @@
  * store it reads for all threads, a few at a time, over one set of connections. Nothing depends on it: when it dies, or
  * does not answer, the threads read by themselves.
  */
-import { isS3Url } from "../../data/objects/address.ts";
+import { isRemote } from "../../data/uploads.ts";
 import type { ContentExchange } from "./content-exchange.ts";
 import { contentKey, type ContentReader, type Reading, type WantedFile } from "./content-wanted.ts";
-import type { TasksToName, FromReader, ToReader } from "./reader-messages.ts";
+import type { FromReader, NamedInput, TasksToName, ToReader } from "./reader-messages.ts";
 
 /** Of a store: enough to fill a network whose answers take a while. */
 const OBJECTS_AT_ONCE = 8;
@@ -38,6 +38,12 @@ interface Planned {
   readonly whom: object;
 }
 
+/** Whose tasks' inputs the thread was asked to name. */
+interface Asked {
+  readonly whom: object;
+  readonly job: number;
+}
+
 export class ReadAhead {
   readonly #exchange: ContentExchange;
   readonly #start: StartReader;
@@ -45,7 +51,7 @@ export class ReadAhead {
   #deaths = 0;
   #isClosed = false;
   /** Whose tasks' inputs are asked about, in that order; undefined once they are forgotten. */
-  #naming: (object | undefined)[] = [];
+  #naming: (Asked | undefined)[] = [];
   #impatience: NodeJS.Timeout | undefined;
   /** What tasks asked for since the oldest question that is not answered: it need not be read for them again. */
   readonly #asked = new Set<string>();
@@ -63,16 +69,21 @@ export class ReadAhead {
   prefetch(tasks: TasksToName, whom: object): void {
     const thread = this.#running();
     if (thread === undefined) return;
-    this.#naming.push(whom);
+    this.#naming.push({ whom, job: tasks.common.number });
     this.#impatience ??= setTimeout(() => this.#die(), NAME_MS_MAX).unref();
     thread.postMessage({ type: "name", tasks });
   }
 
   /** Its tasks have run, or will not. */
   forget(whom: object): void {
-    this.#naming = this.#naming.map((each) => (each === whom ? undefined : each));
+    this.#naming = this.#naming.map((each) => (each?.whom === whom ? undefined : each));
     for (const [key, planned] of this.#planned) if (planned.whom === whom) this.#planned.delete(key);
     this.#exchange.forgetAhead(whom);
+  }
+
+  /** Has the thread collect its garbage, when there is one. */
+  collect(): void {
+    this.#thread?.postMessage({ type: "collect" });
   }
 
   /** Ends the thread. */
@@ -123,20 +134,23 @@ export class ReadAhead {
   }
 
   #onNamed(inputs: Extract<FromReader, { type: "named" }>["inputs"]): void {
-    const whom = this.#naming.shift();
+    const asked = this.#naming.shift();
     clearTimeout(this.#impatience);
     this.#impatience = this.#naming.length > 0 ? setTimeout(() => this.#die(), NAME_MS_MAX).unref() : undefined;
-    for (const { file, shared } of whom === undefined ? [] : inputs) {
-      const key = contentKey(file);
-      if (!this.#asked.has(key)) this.#planned.set(key, { file: { ...file, once: !shared }, whom: whom! });
-    }
+    if (asked !== undefined) for (const input of inputs) this.#plan(input, asked);
     if (this.#naming.length === 0) this.#asked.clear();
     this.#readPlanned();
   }
 
+  #plan({ file, shared, store }: NamedInput, { whom, job }: Asked): void {
+    const wanted: WantedFile = { ...file, once: !shared, job, ...(store !== undefined && { store }) };
+    const key = contentKey(wanted);
+    if (!this.#asked.has(key)) this.#planned.set(key, { file: wanted, whom });
+  }
+
   #readPlanned(): void {
     for (const [key, { file, whom }] of this.#planned) {
-      const isObject = isS3Url(file.path);
+      const isObject = isRemote(file.path);
       if (this.#count(isObject) >= (isObject ? OBJECTS_AT_ONCE : FILES_AT_ONCE)) return;
       if (this.#exchange.readAhead(file, whom) === "full") return;
       this.#planned.delete(key);
@@ -144,7 +158,7 @@ export class ReadAhead {
   }
 
   #read(thread: ReaderThread, { file, scratch }: Reading): void {
-    this.#reading.set(contentKey(file), isS3Url(file.path));
+    this.#reading.set(contentKey(file), isRemote(file.path));
     thread.postMessage({ type: "read", file, scratch });
   }
 

@@ -1,15 +1,18 @@
 /** Entry of the reader thread: names the inputs of tasks, and reads them into memory that all threads share. */
 import { parentPort, workerData } from "node:worker_threads";
 import { asPeError } from "../../common/errors.ts";
+import { collectGarbage } from "../../common/garbage.ts";
 import { ContentMemory } from "./content-memory.ts";
 import { readInput } from "./content-reader.ts";
 import type { Reading } from "./content-wanted.ts";
+import type { FromReader, ReaderData, ToReader } from "./reader-messages.ts";
+import { openedStores } from "./opened-stores.ts";
 import { TaskInputs } from "./task-inputs.ts";
-import type { ThreadData } from "../threads/frame.ts";
-import type { FromReader, ToReader } from "./reader-messages.ts";
 
-const inputs = new TaskInputs((workerData as Pick<ThreadData, "kinds">).kinds);
-const memory = new ContentMemory();
+const { kinds, partAccess } = workerData as ReaderData;
+const inputs = new TaskInputs(kinds);
+const openStore = openedStores(partAccess);
+const memory = new ContentMemory(() => undefined);
 
 /** Answers carry no name: one question after the other. */
 let lastNamed: Promise<void> = Promise.resolve();
@@ -23,12 +26,14 @@ parentPort!.on("message", (message: ToReader) => {
       return void read(message);
     case "reuse":
       return memory.giveBack(message.memory);
+    case "collect":
+      return void collectGarbage();
   }
 });
 
 async function read({ file, scratch }: Reading): Promise<void> {
   try {
-    say({ type: "loaded", file, loaded: await readInput(file, (bytes) => memory.take(bytes), scratch) });
+    say({ type: "loaded", file, loaded: await readInput(file, openStore, (bytes) => memory.take(bytes), scratch) });
   } catch (error) {
     const known = asPeError(error, "PE_SHARD_UNREADABLE", `Cannot read "${file.name}"`);
     say({ type: "unloadable", file, error: known.toRecord() });

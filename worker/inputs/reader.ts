@@ -1,12 +1,11 @@
 /** Starts the reader thread of a pool. */
 import { Worker } from "node:worker_threads";
 import type { StartReader } from "./read-ahead.ts";
-import type { FromReader } from "./reader-messages.ts";
+import type { FromReader, ReaderData } from "./reader-messages.ts";
 
-/** @param kinds Folders of kinds. */
-export function readerStarter(kinds: readonly string[]): StartReader {
+export function readerStarter(workerData: ReaderData): StartReader {
   return (listener) => {
-    const worker = new Worker(new URL("./reader-thread.js", import.meta.url), { workerData: { kinds } });
+    const worker = new Worker(new URL("./reader-thread.js", import.meta.url), { workerData });
     // Whoever waits for what it reads keeps the process alive.
     worker.unref();
     worker.on("message", (message: FromReader) => listener.onMessage(message));

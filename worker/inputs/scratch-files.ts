@@ -6,8 +6,8 @@ import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { InputFile } from "../../data/inputs.ts";
-import { isS3Url } from "../../data/objects/address.ts";
 import { makeScratchFolder } from "../../data/scratch-folder.ts";
+import { isRemote } from "../../data/uploads.ts";
 import { CONTENT_BYTES_MAX } from "./content-reader.ts";
 import type { ContentFiles } from "./content-wanted.ts";
 
@@ -41,7 +41,7 @@ export class ScratchFiles implements ContentFiles {
   }
 
   takes({ path, bytes }: InputFile): boolean {
-    return bytes > this.#memoryBytesMax && isS3Url(path);
+    return bytes > this.#memoryBytesMax && isRemote(path);
   }
 
   newPath(): string {

@@ -1,10 +1,11 @@
 /** Which inputs tasks will ask for, as their kind names them. */
+import { storeForAll } from "../../data/part-store.ts";
 import { decodeJobCommon } from "../../tasks/job-common.ts";
-import type { Kind, KindInput } from "../../tasks/kind.ts";
+import type { Kind } from "../../tasks/kind.ts";
 import { parse } from "../../tasks/parse.ts";
 import { createKinds, type Kinds } from "../../tasks/registry.ts";
 import { parametersOf } from "../threads/frame-parameters.ts";
-import type { TasksToName } from "./reader-messages.ts";
+import type { NamedInput, TasksToName } from "./reader-messages.ts";
 
 /** Jobs whose common part is kept decoded. */
 const JOBS_MAX = 16;
@@ -12,6 +13,8 @@ const JOBS_MAX = 16;
 interface NamingJob {
   readonly kind: Kind;
   readonly common: unknown;
+  /** URL of its store of parts. */
+  readonly store: string | undefined;
 }
 
 export class TaskInputs {
@@ -26,16 +29,16 @@ export class TaskInputs {
   }
 
   /** In the order of the tasks. None of what cannot be named: the tasks will say why. */
-  async name(tasks: TasksToName): Promise<KindInput[]> {
+  async name(tasks: TasksToName): Promise<NamedInput[]> {
     const job = await this.#job(tasks).catch(() => undefined);
-    const inputs: KindInput[] = [];
+    const inputs: NamedInput[] = [];
     if (job?.kind.inputs === undefined) return inputs;
-    const { kind, common } = job;
+    const { kind, common, store } = job;
     for (let place = 0; place < tasks.parameters.ends.length; place++)
       try {
         const parameters = parametersOf(tasks, place);
         const checked = kind.schema === undefined ? parameters : parse(kind.schema, parameters, "parameters");
-        inputs.push(...kind.inputs!(checked, common));
+        inputs.push(...kind.inputs!(checked, common).map((input) => ({ ...input, store })));
       } catch {
         continue;
       }
@@ -55,9 +58,10 @@ export class TaskInputs {
 
 async function decoded(kind: Kind, bytes: SharedArrayBuffer): Promise<NamingJob> {
   // The decoder wants memory of its own.
-  const { common } = decodeJobCommon(new Uint8Array(bytes).slice());
+  const { parts, common } = decodeJobCommon(new Uint8Array(bytes).slice());
   return await Promise.resolve({
     kind,
+    store: parts === null ? undefined : storeForAll(parts),
     common: kind.common === undefined ? common : parse(kind.common, common, "common part"),
   });
 }

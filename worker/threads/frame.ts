@@ -4,9 +4,8 @@
  * microseconds, and a message some ten.
  */
 import type { ErrorRecord } from "../../common/errors.ts";
-import type { InputFile } from "../../data/inputs.ts";
 import type { PartAccess } from "../../data/part-store.ts";
-import type { WantedFile } from "../inputs/content-wanted.ts";
+import type { DerivedMemory, WantedFile } from "../inputs/content-wanted.ts";
 import type { HandOutId } from "../core/events.ts";
 
 /** A task as the pool gets it: all that it needs is in memory. */
@@ -111,16 +110,29 @@ export type ToPool =
   | LongEnd
   /** Asks for an input. Answered by `load`, `content` or `unloadable`. */
   | { readonly type: "want"; readonly file: WantedFile }
+  /** Asks for memory for what the task makes of an input that it was given. Answered by `derived`. */
+  | ({ readonly type: "derive" } & DerivedMemory)
   /** Answers `load`: the input was read and hashed. */
-  | { readonly type: "loaded"; readonly file: InputFile; readonly loaded: LoadedContent }
+  | { readonly type: "loaded"; readonly file: WantedFile; readonly loaded: LoadedContent }
   /** Answers `load`: the input cannot be read. */
-  | { readonly type: "unloadable"; readonly file: InputFile; readonly error: ErrorRecord };
+  | { readonly type: "unloadable"; readonly file: WantedFile; readonly error: ErrorRecord };
 
-/** What a pool answers to `want`. */
+/** What a pool answers to `want` and `derive`. */
 export type ContentAnswer =
-  /** Nobody has it: read it and tell, or, when it is for this task `alone`, only read it. `scratch`: into that file. */
-  | { readonly type: "load"; readonly alone?: boolean; readonly scratch?: string }
-  | { readonly type: "content"; readonly loaded: LoadedContent }
+  /**
+   * Nobody has it: read it and tell, or, when it is for this task `alone`, only read it. `scratch`: into that file; `memory`:
+   * into that, which is long enough.
+   */
+  | {
+      readonly type: "load";
+      readonly alone?: boolean;
+      readonly scratch?: string;
+      readonly memory?: SharedArrayBuffer;
+    }
+  /** `isNew`: it was read for this task, and nobody was given it before. */
+  | { readonly type: "content"; readonly loaded: LoadedContent; readonly isNew: boolean }
+  /** No memory: there is no room for it. */
+  | { readonly type: "derived"; readonly memory: SharedArrayBuffer | undefined }
   | { readonly type: "unloadable"; readonly error: ErrorRecord };
 
 /** Everything a pool may say to a thread. */

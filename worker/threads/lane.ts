@@ -168,6 +168,8 @@ export class Lane {
         return this.#runs.find(({ number }) => number === message.frame)?.onLongEnd(message);
       case "want":
         return this.#pool.exchange.onWant(message.file, port);
+      case "derive":
+        return this.#pool.exchange.onDerive(message, port);
       case "loaded":
         return this.#pool.exchange.onLoaded(message.file, message.loaded, port);
       case "unloadable":

@@ -80,6 +80,7 @@ class Pool {
   readonly inputs: PoolInputs;
   readonly unused = new LetGo(() => {
     for (const lane of this.#lanes) lane.collect();
+    this.inputs.collect();
   });
   readonly #partAccess: PartAccess;
   #kinds: Promise<readonly KnownKind[]> | undefined;
@@ -104,7 +105,7 @@ class Pool {
         resourceLimits: { maxOldGenerationSizeMb: Math.max(16, Math.floor(heapBytesMax / 2 ** 20)) },
       }),
     });
-    this.inputs = new PoolInputs(kinds, options);
+    this.inputs = new PoolInputs({ kinds, partAccess }, { ...options, onLetGo: (bytes) => this.unused.add(bytes) });
     this.#partAccess = partAccess;
   }
 

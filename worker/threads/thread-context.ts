@@ -1,13 +1,14 @@
 /** What a running task can reach from its thread: inputs over the thread's port, stored parts. */
 import { asPeError, PeError } from "../../common/errors.ts";
-import type { InputFile } from "../../data/inputs.ts";
 import { isS3Url } from "../../data/objects/address.ts";
 import { assertPartName } from "../../data/part-name.ts";
+import { storeForAll } from "../../data/part-store.ts";
+import { isRemote } from "../../data/uploads.ts";
 import type { SharedContent, TaskContext } from "../../tasks/kind.ts";
-import { readContent, readInput, readObjectContent } from "../inputs/content-reader.ts";
+import { readInput, type OpenStore } from "../inputs/content-reader.ts";
 import type { WantedFile } from "../inputs/content-wanted.ts";
 import { noteAnswer } from "../failure.ts";
-import type { PartToStore } from "./frame.ts";
+import type { ContentAnswer, LoadedContent, PartToStore } from "./frame.ts";
 import type { ThreadJob } from "./thread-job.ts";
 import type { ThreadPort } from "./thread-port.ts";
 
@@ -44,7 +45,10 @@ export class TaskInThread implements TaskContext {
   get input(): TaskContext["input"] {
     return async (file, { shared }) => {
       this.#refuseLate("read an input");
-      const content = await inputOf({ ...file, once: !shared, task: this.#number }, this.#port);
+      const { number: job, partsUrl } = this.#job;
+      const store = partsUrl === null ? {} : { store: storeForAll(partsUrl) };
+      const wanted = { ...file, ...store, once: !shared, task: this.#number, job };
+      const content = await inputOf(wanted, this.#job.openStore, this.#port);
       if (isS3Url(file.path)) noteAnswer(file.path);
       return content;
     };
@@ -96,7 +100,7 @@ function growPrivate(bytes: number): Uint8Array<ArrayBuffer> {
   return privateMemory;
 }
 
-function allocate(bytes: number): Uint8Array<ArrayBuffer> {
+function allocateOwn(bytes: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
 }
 
@@ -104,27 +108,44 @@ function allocateShared(bytes: number): Uint8Array<SharedArrayBuffer> {
   return new Uint8Array(new SharedArrayBuffer(bytes));
 }
 
-async function inputOf(file: WantedFile, port: ThreadPort): Promise<SharedContent> {
-  const answer = await port.ask(file);
+async function inputOf(file: WantedFile, openStore: OpenStore, port: ThreadPort): Promise<SharedContent> {
+  const answer = await port.ask({ type: "want", file });
   switch (answer.type) {
     case "content":
-      return answer.loaded;
+      return { ...answer.loaded, isNew: answer.isNew, derived: derivedOf(file, port) };
     case "unloadable":
       throw PeError.fromRecord(answer.error);
     case "load":
-      if (answer.alone === true) return await readAlone(file);
-      return await loadShared(file, answer.scratch, port);
+      if (answer.alone === true) return await readAlone(file, openStore);
+      return { ...(await loadShared(file, answer, openStore, port)), isNew: true, derived: derivedOf(file, port) };
+    case "derived":
+      throw new Error(`an answer about "${file.name}" that was not asked for`);
   }
 }
 
-async function readAlone(file: InputFile): Promise<SharedContent> {
-  // An object comes bit by bit: what a task left unawaited must not come into memory that the next one uses.
-  return isS3Url(file.path) ? await readObjectContent(file, allocate) : readContent(file, growPrivate);
+async function readAlone(file: WantedFile, openStore: OpenStore): Promise<SharedContent> {
+  // What comes over a network comes bit by bit: what a task left unawaited must not come into memory that the next one uses.
+  const allocate = isRemote(file.path) ? allocateOwn : growPrivate;
+  return { ...(await readInput(file, openStore, allocate)), isNew: true };
 }
 
-async function loadShared(file: InputFile, scratch: string | undefined, port: ThreadPort): Promise<SharedContent> {
+/** Memory for what tasks make of an input: asked for while the task has it. */
+function derivedOf(file: WantedFile, port: ThreadPort): NonNullable<SharedContent["derived"]> {
+  return async (name, { bytes, headBytes }) => {
+    const answer = await port.ask({ type: "derive", file, name, bytes, headBytes });
+    return answer.type === "derived" ? answer.memory : undefined;
+  };
+}
+
+async function loadShared(
+  file: WantedFile,
+  { scratch, memory }: Extract<ContentAnswer, { type: "load" }>,
+  openStore: OpenStore,
+  port: ThreadPort,
+): Promise<LoadedContent> {
+  const allocate = memory === undefined ? allocateShared : (): Uint8Array<SharedArrayBuffer> => new Uint8Array(memory);
   try {
-    const loaded = await readInput(file, allocateShared, scratch);
+    const loaded = await readInput(file, openStore, allocate, scratch);
     port.say({ type: "loaded", file, loaded });
     return loaded;
   } catch (error) {

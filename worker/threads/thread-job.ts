@@ -3,15 +3,21 @@ import { PeError } from "../../common/errors.ts";
 import { openPartStore, type PartStore } from "../../data/part-store.ts";
 import { decodeJobCommon } from "../../tasks/job-common.ts";
 import type { Kind } from "../../tasks/kind.ts";
+import { openedStores } from "../inputs/opened-stores.ts";
+import type { OpenStore } from "../inputs/content-reader.ts";
 import { parse } from "../../tasks/parse.ts";
 import { createKinds, type Kinds } from "../../tasks/registry.ts";
 import type { DeliveredFrame, ThreadData } from "./frame.ts";
 
 export interface ThreadJob {
+  /** Another for every other job of the pool. */
+  readonly number: number;
   readonly kind: Kind;
   readonly common: unknown;
   readonly partsUrl: string | null;
   readonly store: PartStore | undefined;
+  /** Of uploaded inputs. */
+  readonly openStore: OpenStore;
 }
 
 /** Jobs whose common part is kept decoded. */
@@ -19,6 +25,7 @@ const JOBS_MAX = 16;
 
 export class ThreadJobs {
   readonly #data: ThreadData;
+  readonly #openStore: OpenStore;
   #kinds: Promise<Kinds> | undefined;
   /** By name, set up. */
   readonly #ready = new Map<string, Promise<Kind>>();
@@ -27,6 +34,7 @@ export class ThreadJobs {
 
   constructor(data: ThreadData) {
     this.#data = data;
+    this.#openStore = openedStores(data.partAccess);
   }
 
   /** @throws {PeError} `PE_KIND` naming the file that cannot be used. */
@@ -46,10 +54,12 @@ export class ThreadJobs {
     // The decoder wants memory of its own.
     const { parts, common } = decodeJobCommon(new Uint8Array(bytes).slice());
     const job: ThreadJob = {
+      number,
       kind,
       common: kind.common === undefined ? common : parse(kind.common, common, `common part of a ${name} job`),
       partsUrl: parts,
       store: parts === null ? undefined : openPartStore(parts, this.#data.partAccess),
+      openStore: this.#openStore,
     };
     this.#jobs.set(number, job);
     if (this.#jobs.size > JOBS_MAX) this.#jobs.delete(this.#jobs.keys().next().value!);

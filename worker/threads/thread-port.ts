@@ -1,8 +1,10 @@
 /** A thread's end of the port of its lane: frames that follow, and answers to what its tasks ask for. */
 import { receiveMessageOnPort, type MessagePort, type Transferable } from "node:worker_threads";
 import { collectGarbage } from "../../common/garbage.ts";
-import type { WantedFile } from "../inputs/content-wanted.ts";
 import type { ContentAnswer, DeliveredFrame, ToPool, ToThread } from "./frame.ts";
+
+/** What the pool answers. */
+type Question = Extract<ToPool, { type: "want" | "derive" }>;
 
 export class ThreadPort {
   readonly #port: MessagePort;
@@ -23,13 +25,13 @@ export class ThreadPort {
     this.#port.postMessage(message, transfer);
   }
 
-  /** Asks for an input. */
-  async ask(file: WantedFile): Promise<ContentAnswer> {
+  /** Asks for an input, or for memory for what is made of it. */
+  async ask(question: Question): Promise<ContentAnswer> {
     const asked = this.#lastAsked.then(
       async () =>
         await new Promise<ContentAnswer>((resolve) => {
           this.#answered = resolve;
-          this.say({ type: "want", file });
+          this.say(question);
         }),
     );
     this.#lastAsked = asked;

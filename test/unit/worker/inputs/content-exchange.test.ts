@@ -33,7 +33,8 @@ describe("ContentExchange", () => {
     expect([first.names, second.names]).toEqual([["load"], []]);
     exchange.onLoaded(file("a"), content, first);
     exchange.onWant(file("a"), third);
-    for (const thread of [second, third]) expect(thread.told).toEqual([{ type: "content", loaded: content }]);
+    for (const thread of [second, third])
+      expect(thread.told).toEqual([{ type: "content", loaded: content, isNew: false }]);
   });
 
   test("takes a file that was written since for another one", () => {
@@ -92,5 +93,130 @@ describe("ContentExchange", () => {
     exchange.onLoaded(file("big"), loaded(100), third);
     exchange.onWant(file("big"), third);
     expect(third.names).toEqual(["load", "content"]);
+  });
+
+  describe("for the next job", () => {
+    const wants = (name: string, job: number, task: number, bytes = 10) => ({
+      ...file(name, bytes),
+      once: true,
+      job,
+      task,
+    });
+    /** Reads what it is told to read. */
+    const reads = (exchange: ContentExchange, thread: Thread, wanted: ReturnType<typeof wants>): string => {
+      exchange.onWant(wanted, thread);
+      const told = thread.told.at(-1)!;
+      if (told.type === "load" && told.alone !== true) {
+        const content = new Uint8Array(told.memory!).subarray(0, wanted.bytes);
+        exchange.onLoaded(wanted, { content, sha256: "00" }, thread);
+      }
+      return told.type === "load" && told.alone === true ? "alone" : told.type;
+    };
+    const readAll = (exchange: ContentExchange, names: string, job: number): string[] =>
+      [...names].map((name, task) => reads(exchange, first, wants(name, job, 10 * job + task)));
+
+    test("keeps what one task of the first needed, and tells that nothing was read", () => {
+      const exchange = new ContentExchange(100);
+      expect(readAll(exchange, "abc", 1)).toEqual(["load", "load", "load"]);
+      expect(readAll(exchange, "abc", 2)).toEqual(["content", "content", "content"]);
+      expect(first.told.at(-1)).toMatchObject({ isNew: false });
+    });
+
+    test("keeps nothing where it is not to", () => {
+      const exchange = new ContentExchange(100, { keeps: false });
+      expect(readAll(exchange, "ab", 1)).toEqual(["alone", "alone"]);
+      expect(readAll(exchange, "ab", 2)).toEqual(["alone", "alone"]);
+    });
+
+    test("does not evict what a job has read itself for what it reads next, so that the next job finds as much as fits", () => {
+      const exchange = new ContentExchange(25);
+      expect(readAll(exchange, "abcd", 1)).toEqual(["load", "load", "alone", "alone"]);
+      expect(readAll(exchange, "abcd", 2)).toEqual(["content", "content", "alone", "alone"]);
+    });
+
+    test("evicts what earlier jobs have read, used longest ago first", () => {
+      const exchange = new ContentExchange(25);
+      readAll(exchange, "ab", 1);
+      readAll(exchange, "a", 2);
+      expect(readAll(exchange, "c", 3)).toEqual(["load"]);
+      expect(readAll(exchange, "acb", 4)).toEqual(["content", "content", "alone"]);
+    });
+
+    test("takes a file that is larger than all room for its task alone, and evicts nothing for it", () => {
+      const exchange = new ContentExchange(25);
+      readAll(exchange, "ab", 1);
+      expect(reads(exchange, first, wants("big", 2, 30, 26))).toBe("alone");
+      expect(readAll(exchange, "ab", 3)).toEqual(["content", "content"]);
+    });
+
+    test("uses memory again that no task has any more, and no other", () => {
+      const exchange = new ContentExchange(13_000);
+      const memoryOf = (thread: Thread) => (thread.told.at(-1) as { memory?: SharedArrayBuffer }).memory;
+      reads(exchange, first, wants("a", 1, 1, 6000));
+      const memory = memoryOf(first);
+      // The first thread still computes from it.
+      reads(exchange, second, wants("b", 2, 1, 6000));
+      expect(memoryOf(second)).not.toBe(memory);
+      reads(exchange, first, wants("c", 3, 2, 6000));
+      expect(memoryOf(first)).toBe(memory);
+      expect(reads(exchange, third, wants("d", 4, 1, 6000))).toBe("alone");
+    });
+
+    test("does not take bytes that lie in the file itself for those that another job has hashed", () => {
+      const exchange = new ContentExchange(100);
+      const inPlace = { content: undefined, path: "/in/a", sha256: "00" };
+      const wanted = { ...file("a"), job: 1, task: 1 };
+      exchange.onWant(wanted, first);
+      exchange.onLoaded(wanted, inPlace, first);
+      exchange.onWant(wanted, second);
+      exchange.onWant({ ...wanted, job: 2 }, third);
+      expect([second.names, third.names]).toEqual([["content"], ["load"]]);
+    });
+
+    describe("what tasks make of an input", () => {
+      const derive = (exchange: ContentExchange, thread: Thread, wanted: ReturnType<typeof wants>, bytes: number) => {
+        exchange.onDerive({ file: wanted, name: "sum", bytes, headBytes: 4 }, thread);
+        return (thread.told.at(-1) as { memory: SharedArrayBuffer | undefined }).memory;
+      };
+
+      test("is given to all tasks that have it, with zeros at its head", () => {
+        const exchange = new ContentExchange(100_000);
+        reads(exchange, first, wants("a", 1, 1));
+        const memory = derive(exchange, first, wants("a", 1, 1), 5000)!;
+        expect(memory.byteLength).toBeGreaterThanOrEqual(5000);
+        expect([...new Uint8Array(memory, 0, 4)]).toEqual([0, 0, 0, 0]);
+        reads(exchange, second, wants("a", 2, 1));
+        expect(derive(exchange, second, wants("a", 2, 1), 5000)).toBe(memory);
+      });
+
+      test("goes before any input does, and its memory is used again with zeros at its head", () => {
+        const exchange = new ContentExchange(20_000);
+        reads(exchange, first, wants("a", 1, 1, 10));
+        const memory = derive(exchange, first, wants("a", 1, 1), 8000)!;
+        new Uint8Array(memory).fill(255);
+        reads(exchange, first, wants("b", 2, 2, 6000));
+        expect(derive(exchange, first, wants("b", 2, 2, 6000), 5500)).toBe(memory);
+        expect([...new Uint8Array(memory, 0, 5)]).toEqual([0, 0, 0, 0, 255]);
+        expect(readAll(exchange, "a", 3)).toEqual(["content"]);
+      });
+
+      test("does not go while a task uses it, nor for what its own job makes next", () => {
+        const exchange = new ContentExchange(12_000);
+        reads(exchange, first, wants("a", 1, 1, 10));
+        const memory = derive(exchange, first, wants("a", 1, 1), 8000);
+        reads(exchange, second, wants("b", 2, 1, 10));
+        expect(derive(exchange, second, wants("b", 2, 1), 8000)).toBeUndefined();
+        reads(exchange, first, wants("c", 1, 2, 10));
+        expect(derive(exchange, first, wants("c", 1, 2), 8000)).toBeUndefined();
+        reads(exchange, second, wants("a", 1, 2));
+        expect(derive(exchange, second, wants("a", 1, 2), 8000)).toBe(memory);
+      });
+
+      test("has no memory where the input itself is not kept", () => {
+        const exchange = new ContentExchange(5);
+        expect(reads(exchange, first, wants("a", 1, 1))).toBe("alone");
+        expect(derive(exchange, first, wants("a", 1, 1), 1)).toBeUndefined();
+      });
+    });
   });
 });

@@ -6,11 +6,12 @@ const MIB = 2 ** 20;
 test("inputBounds() leaves most of a small memory to the tasks, and takes no more of a large one", () => {
   expect(inputBounds(1024 * MIB, 2)).toEqual({ contentCacheBytesMax: 128 * MIB, contentBytesMax: 128 * MIB });
   expect(inputBounds(128 * MIB, 8)).toEqual({ contentCacheBytesMax: 16 * MIB, contentBytesMax: 32 * MIB });
-  expect(inputBounds(64 * 1024 * MIB, 8)).toEqual({ contentCacheBytesMax: 256 * MIB, contentBytesMax: 512 * MIB });
+  expect(inputBounds(64 * 1024 * MIB, 8)).toEqual({ contentCacheBytesMax: 8192 * MIB, contentBytesMax: 512 * MIB });
+  expect(inputBounds(1024 * 1024 * MIB, 8)).toMatchObject({ contentCacheBytesMax: 16 * 1024 * MIB });
 });
 
 test("PoolInputs.areWorthReading() only when a task has asked for an object of a store, and its kind names inputs", async () => {
-  const inputs = new PoolInputs([], {});
+  const inputs = new PoolInputs({ kinds: [], partAccess: {} }, {});
   inputs.useKinds([
     { name: "names", version: "1", namesInputs: true },
     { name: "silent", version: "1" },

@@ -10,7 +10,7 @@ const object = (name: string, bytes = KEY.bytes) => ({ ...KEY, name, path: `s3:/
 const file = (name: string) => ({ ...KEY, name, path: `/in/${name}` });
 /** Whose tasks they are. */
 const [FIRST, SECOND] = [{}, {}];
-const tasks = {} as TasksToName;
+const tasks = { common: { number: 7 } } as TasksToName;
 const unreadable = { code: "PE_SHARD_UNREADABLE", message: "Cannot read it", details: {} } as const;
 
 class Thread implements ThreadLink {
@@ -43,8 +43,8 @@ class Reader {
     this.listener.onMessage({ type: "loaded", file: each, loaded });
     return loaded;
   }
-  start(): { exchange: ContentExchange; ahead: ReadAhead } {
-    const exchange = new ContentExchange(100);
+  start(keeps = false): { exchange: ContentExchange; ahead: ReadAhead } {
+    const exchange = new ContentExchange(100, { keeps });
     const ahead = new ReadAhead(exchange, (listener) => {
       this.listener = listener;
       this.starts++;
@@ -76,7 +76,7 @@ describe("ReadAhead", () => {
     expect(reader.reading).toEqual(["a", "b"]);
     const second = reader.loaded(object("b"));
     exchange.onWant({ ...object("b"), once: true, task: 1 }, thread);
-    expect(thread.told[1]).toEqual({ type: "content", loaded: second });
+    expect(thread.told[1]).toEqual({ type: "content", loaded: second, isNew: true });
   });
 
   test("starts no thread before there is something to read", () => {
@@ -92,7 +92,7 @@ describe("ReadAhead", () => {
     exchange.onWant({ ...object("a"), once: true, task: 0 }, thread);
     expect([reader.reading, thread.names]).toEqual([["a"], []]);
     const loaded = reader.loaded(object("a"));
-    expect(thread.told).toEqual([{ type: "content", loaded }]);
+    expect(thread.told).toEqual([{ type: "content", loaded, isNew: true }]);
   });
 
   test("does not read for a task what that asked for before its inputs were named", () => {
@@ -174,6 +174,25 @@ describe("ReadAhead", () => {
     exchange.onWant({ ...object("b"), task: 1 }, thread);
     exchange.forget(thread);
     expect(reader.reused).toEqual([]);
+  });
+
+  test("keeps what it read for the tasks of later jobs where there is room, and uses its memory again when there is none", () => {
+    ({ exchange, ahead } = reader.start(true));
+    ahead.prefetch(tasks, FIRST);
+    reader.named([object("a", 50)]);
+    const first = reader.loaded(object("a", 50));
+    exchange.onWant({ ...object("a", 50), once: true, task: 0, job: 7 }, thread);
+    exchange.onWant({ ...object("a", 50), once: true, task: 0, job: 8 }, other);
+    expect(other.told).toEqual([{ type: "content", loaded: first, isNew: false }]);
+    exchange.forget(thread);
+    exchange.forget(other);
+    expect(reader.reused).toEqual([]);
+    ahead.prefetch({ common: { number: 9 } } as TasksToName, SECOND);
+    reader.named([object("b", 60)]);
+    expect(reader.reused).toEqual([first.content!.buffer]);
+    reader.loaded(object("b", 60));
+    exchange.onWant({ ...object("b", 60), once: true, task: 1, job: 9 }, thread);
+    expect(thread.told.map((told) => told.type === "content" && told.isNew)).toEqual([true, true]);
   });
 
   test("drops what it read for tasks that do not come", () => {

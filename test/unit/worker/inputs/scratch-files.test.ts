@@ -26,7 +26,7 @@ describe("ScratchFiles", () => {
   beforeEach(async () => {
     parent = await testFolder();
     files = new ScratchFiles({ parent, bytesMax: 250, memoryBytesMax: 50 });
-    exchange = new ContentExchange(1000, files);
+    exchange = new ContentExchange(1000, { files });
     [thread, other] = [new Thread(), new Thread()];
   });
 
@@ -48,7 +48,7 @@ describe("ScratchFiles", () => {
   test("has one file for all threads", async () => {
     const path = await load("a", 0);
     exchange.onWant({ ...object("a"), task: 0 }, other);
-    expect(other.told).toEqual([{ type: "content", loaded: { content: undefined, path, sha256: "00" } }]);
+    expect(other.told).toMatchObject([{ type: "content", loaded: { content: undefined, path, sha256: "00" } }]);
   });
 
   test("removes what was used longest ago when all exceed the bound, and never what a task uses", async () => {
@@ -62,11 +62,20 @@ describe("ScratchFiles", () => {
     expect([first, third, fourth].map((path) => existsSync(path))).toEqual([false, true, true]);
   });
 
-  test("removes what only one task needs after that task", async () => {
+  test("removes what only one task needs after that task, where nothing is kept for later jobs", async () => {
+    exchange = new ContentExchange(1000, { files, keeps: false });
     const path = await load("a", 0, { once: true });
     expect(existsSync(path)).toBe(true);
     exchange.onWant({ ...object("b"), once: true, task: 1 }, thread);
     expect(existsSync(path)).toBe(false);
+  });
+
+  test("keeps what only one task needed for the next job, as long as there is room", async () => {
+    const path = await load("a", 0, { once: true });
+    await load("b", 1, { once: true });
+    expect(existsSync(path)).toBe(true);
+    exchange.onWant({ ...object("a"), once: true, task: 0, job: 2 }, other);
+    expect(other.path).toBe(path);
   });
 
   test("removes what could not be read", async () => {
@@ -78,7 +87,9 @@ describe("ScratchFiles", () => {
   });
 
   test("tells a task that there is no folder for its file", () => {
-    const nowhere = new ContentExchange(1000, new ScratchFiles({ parent: `${parent}/nowhere`, memoryBytesMax: 50 }));
+    const nowhere = new ContentExchange(1000, {
+      files: new ScratchFiles({ parent: `${parent}/nowhere`, memoryBytesMax: 50 }),
+    });
     nowhere.onWant({ ...object("a"), task: 0 }, thread);
     expect(thread.told).toMatchObject([{ type: "unloadable", error: { code: "PE_OUTPUT_UNWRITABLE" } }]);
   });
