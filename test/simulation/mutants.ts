@@ -33,7 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a result that is not durable counts as there when a need is linked",
-    file: "scheduler/core/graph.ts",
+    file: "scheduler/core/needs.ts",
     find: "&& table.isSettled(task);",
     replace: ";",
   },
@@ -266,7 +266,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a snapshot forgets what counts against a task",
     file: "scheduler/core/restore.ts",
-    find: "if (now !== TASK.finished) yield* countedAgainst(state, job, table, task);",
+    find: "if (!hasFinished) yield* countedAgainst(state, job, table, task);",
     replace: "",
   },
   {
@@ -308,8 +308,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the worker returns tasks without a word",
     file: "worker/core/core.ts",
-    find: "for (const hand of back) state.hands.delete(handKey(hand.job.job, hand.task));",
-    replace: "for (const hand of back.splice(0)) state.hands.delete(handKey(hand.job.job, hand.task));",
+    find: "for (const hand of back) {",
+    replace: "for (const hand of back.splice(0)) {",
   },
   {
     name: "the worker does not repeat reports on a new connection",
@@ -323,8 +323,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: "state.inputs.clear();",
     replace: "",
     also: {
-      find: "const inputs = known?.attempt === attempt ? known : { attempt, values: [] };",
-      replace: "const inputs = { attempt, values: known?.values ?? [] };",
+      find: "const inputs = known?.attempt === attempt ? known : { attempt, results: [], values: [] };",
+      replace: "const inputs = { attempt, results: known?.results ?? [], values: known?.values ?? [] };",
     },
   },
   {
@@ -362,6 +362,120 @@ export const MUTANTS: readonly Mutant[] = [
     file: "worker/core/core.ts",
     find: "state.nowMs - state.heardMs > SCHEDULER_LOST_AFTER_MS",
     replace: "state.nowMs < 0",
+  },
+  {
+    name: "a task is handed out although a value that it needs is lost",
+    file: "scheduler/core/lineage.ts",
+    find: "if (isLost(state, need, index)) computeAgain(state, need, index);",
+    replace: "",
+  },
+  {
+    name: "a task that waits for a lost value is linked to nothing",
+    file: "scheduler/core/lineage.ts",
+    find: "move(state, job, task, TASK.waiting);\n  linkAnew(state, job, task);",
+    replace: "move(state, job, task, TASK.waiting);",
+  },
+  {
+    name: "no record says that a value is computed again",
+    file: "scheduler/core/lineage.ts",
+    find: 'journal(state, { type: "lost", job: job.job, tasks: Uint32Array.of(task) });',
+    replace: "",
+  },
+  {
+    name: "a value is released while tasks need it",
+    file: "scheduler/core/claims.ts",
+    find: "|| table.claims(task) > 0) return;",
+    replace: ") return;",
+  },
+  {
+    name: "a task that runs again does not claim what it needs",
+    file: "scheduler/core/claims.ts",
+    find: "job.table.setSettled(task, false);\n  claimNeeds(state, job, task);",
+    replace: "job.table.setSettled(task, false);",
+  },
+  {
+    name: "a task that has ended goes on claiming what it needed",
+    file: "scheduler/core/claims.ts",
+    find: "dropClaims(state, job, task);\n  if (job.table.valueBytes(task) > 0)",
+    replace: "if (job.table.valueBytes(task) > 0)",
+  },
+  {
+    name: "a value that nobody wants stays on its workers",
+    file: "scheduler/core/values.ts",
+    find: "tellFree(state, worker, job.id, [task]);\n    removeHolder(value, worker);",
+    replace: "removeHolder(value, worker);",
+  },
+  {
+    name: "what a lost worker held counts as held",
+    file: "scheduler/core/joining.ts",
+    find: "loseHoldings(state, worker);",
+    replace: "",
+  },
+  {
+    name: "a value that came too late is forgotten by the scheduler alone",
+    file: "scheduler/core/reports.ts",
+    find: 'if (id !== "") tellFree(state, worker, id, [task], made);',
+    replace: "",
+  },
+  {
+    name: "a value that came too late is freed whichever hand-out it comes from now",
+    file: "worker/core/values.ts",
+    find: "if (epochs !== undefined && (epochs[place] !== epoch || attempts?.[place] !== attempt)) continue;",
+    replace: "",
+  },
+  {
+    name: "a hand-out that could not get its values is nobody's",
+    file: "scheduler/core/holding.ts",
+    find: "requeue(state, lease.job, task, worker.link);",
+    replace: "",
+  },
+  {
+    name: "a worker that comes back does not say which values it has",
+    file: "worker/core/reports.ts",
+    find: "announceValues(state);",
+    replace: "",
+  },
+  {
+    name: "a worker that comes back offers values whose report is not stored",
+    file: "worker/core/values.ts",
+    find: "if (isFreed || unreported.has(key)) return false;",
+    replace: "if (isFreed) return false;",
+  },
+  {
+    name: "a copy that is dropped is not told of",
+    file: "worker/core/values.ts",
+    find: 'send(state, { type: "lost", id: value.id, tasks: Uint32Array.of(value.task) });',
+    replace: "",
+  },
+  {
+    name: "a value makes room while a task uses it",
+    file: "worker/core/values.ts",
+    find: 'now === "here" && users.size === 0);',
+    replace: 'now === "here");',
+  },
+  {
+    name: "a task begins before its values are there",
+    file: "worker/core/core.ts",
+    find: "if (isReady(hand)) state.line.push(hand);",
+    replace: "if (hand.values.length < 9) state.line.push(hand);",
+  },
+  {
+    name: "a value is forgotten while a task uses it",
+    file: "worker/core/values.ts",
+    find: "if (value.users.size > 0 || !value.isFreed ||",
+    replace: "if (!value.isFreed ||",
+  },
+  {
+    name: "a value that is wanted while it goes to the disk is not brought back",
+    file: "worker/core/values.ts",
+    find: "if (value.users.size > 0) fetch(state, value, []);",
+    replace: "",
+  },
+  {
+    name: "hand-outs whose value cannot be had wait for it for ever",
+    file: "worker/core/values.ts",
+    find: 'if (hand.state.name !== "fetching") continue;',
+    replace: "continue;",
   },
 ];
 

@@ -11,6 +11,7 @@ import {
   send,
   type HandOut,
   type HeldValue,
+  type Inputs,
   type WorkerIdentity,
   type WorkerState,
 } from "./state.ts";
@@ -137,20 +138,14 @@ const HANDLERS: Handlers = {
     let first = 0;
     for (const [place, task] of tasks.entries()) {
       const key = handKey(job, task);
-      const attempt = attempts[place]!;
-      const known = state.inputs.get(key);
-      const inputs = known?.attempt === attempt ? known : { attempt, results: [], values: [] };
+      const inputs = inputsFor(state, key, attempts[place]!);
       for (const stop = first + counts[place]!; first < stop; first++)
         inputs.results.push(values.slice(first === 0 ? 0 : ends[first - 1], ends[first]));
-      state.inputs.set(key, inputs);
     }
   },
   values: (state, { job, task, attempt, places, values }) => {
-    const key = handKey(job, task);
-    const known = state.inputs.get(key);
-    const inputs = known?.attempt === attempt ? known : { attempt, results: [], values: [] };
+    const inputs = inputsFor(state, handKey(job, task), attempt);
     for (const [index, wanted] of values.entries()) inputs.values.push({ place: places[index]!, wanted });
-    state.inputs.set(key, inputs);
   },
   keep,
   free,
@@ -221,6 +216,14 @@ function assign(
   }
   for (const hand of late) leaveValues(state, hand);
   giveBack(state, late);
+}
+
+/** What has come for a hand-out so far. */
+function inputsFor(state: WorkerState, key: number, attempt: number): Inputs {
+  const known = state.inputs.get(key);
+  const inputs = known?.attempt === attempt ? known : { attempt, results: [], values: [] };
+  state.inputs.set(key, inputs);
+  return inputs;
 }
 
 const NOTHING: Pick<HandOut, "inputs" | "values"> = { inputs: [], values: [] };
