@@ -36,6 +36,8 @@ export type { Future } from "./client/futures/future.ts";
 export type { TaskEnd } from "./client/jobs/job-ends.ts";
 export type { LocalOptions } from "./client/local-cluster.ts";
 export type { TaskOptions } from "./client/task-options.ts";
+export type { ReplicateOptions, ValueHolders } from "./client/futures/value-requests.ts";
+export type { ScatterOptions } from "./client/values/scatter.ts";
 export { computeMaps } from "./client/maps/map-job.ts";
 export type { MapJobOptions, MapJobProgress, MapJobReport } from "./client/maps/map-job.ts";
 export { simulateShards } from "./client/simulation.ts";

@@ -8,6 +8,9 @@ import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts
 import { startScheduler, type Scheduler } from "../scheduler/scheduler.ts";
 import { startWorker, type Worker, type WorkerEnd } from "../worker/worker.ts";
 import type { ClientConnection } from "./session/link.ts";
+import type { DataWays } from "./values/data-ways.ts";
+import { localWorkerWays } from "./values/local-holders.ts";
+import { localWays, type LocalHolder } from "./values/local-ways.ts";
 
 export interface LocalOptions {
   /** 1 by default: threads cost less than workers. More of them show how tasks spread. */
@@ -29,6 +32,7 @@ export interface LocalOptions {
 
 export interface LocalCluster {
   connectClient(): ClientConnection;
+  readonly ways: DataWays;
   /** Resolves when the disk of the journal failed or a worker is gone: nothing goes on. */
   readonly failed: Promise<PeError>;
   /** Tasks under way finish, nothing new begins. */
@@ -55,15 +59,21 @@ export async function startLocalCluster(options: LocalOptions): Promise<LocalClu
     ...(journal !== undefined && { journal }),
     ...(log !== undefined && { log }),
   });
+  const holders: LocalHolder[] = [];
   const started = await Promise.allSettled(
-    Array.from({ length: workers }, async (_, place) => await startLocalWorker(scheduler, place, threads, options)),
+    Array.from(
+      { length: workers },
+      async (_, place) => await startLocalWorker(scheduler, place, threads, options, holders),
+    ),
   );
   const running = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const ways = localWays(holders, options.scratch);
   let isClosing = false;
   const close = async (): Promise<void> => {
     isClosing = true;
     await Promise.all(running.map(async (worker) => await worker.close()));
     await scheduler.close();
+    await ways.close();
   };
   const refused = started.find((result) => result.status === "rejected");
   if (refused !== undefined) {
@@ -76,6 +86,7 @@ export async function startLocalCluster(options: LocalOptions): Promise<LocalClu
   for (const worker of running) void worker.ended.then(onWorkerEnded);
   return {
     failed,
+    ways,
     connectClient: () => {
       const [client, server] = pair({
         link: { out: clientToScheduler, in: schedulerToClient },
@@ -98,24 +109,28 @@ async function startLocalWorker(
   place: number,
   threads: number,
   { kinds = [], scratch, keepsInputs, log }: LocalOptions,
+  holders: LocalHolder[],
 ): Promise<Worker> {
   const name = `local-${place + 1}`;
-  return await startWorker({
+  const worker = await startWorker({
     name,
     threads,
     kinds,
     ...(scratch !== undefined && { scratch }),
     ...(keepsInputs !== undefined && { keepsInputs }),
     ...(log !== undefined && { log }),
+    openWays: async () => await Promise.resolve(localWorkerWays(holders)),
     connect: async () => {
-      const [worker, server] = pair({
+      const [connection, server] = pair({
         link: { out: workerToScheduler, in: schedulerToWorker },
         names: [name, "the scheduler of this process"],
       });
       scheduler.acceptWorker(server);
-      return await Promise.resolve(worker);
+      return await Promise.resolve(connection);
     },
   });
+  holders.push({ name, heldValue: async (value) => await worker.heldValue(value) });
+  return worker;
 }
 
 function workerError(end: WorkerEnd): PeError {

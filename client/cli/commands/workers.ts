@@ -7,7 +7,8 @@ import { workersTable } from "../workers-table.ts";
 
 export const workers: CommandSpec = {
   name: "workers",
-  about: "List the workers of a scheduler: threads, what they hold, what they finished, memory.",
+  about:
+    "List the workers of a scheduler: threads, tasks they hold, what they finished, memory, large results they hold.",
   options: [...CLUSTER_OPTIONS, JSON_OPTION],
   examples: ["pe-client workers"],
   run: async (given, console) =>

@@ -81,6 +81,24 @@ describe("ClusterJob", () => {
     expect(await findJob(ties, "another")).toBeUndefined();
   });
 
+  test("tells of results that workers hold, and fetches them when they are asked for", async () => {
+    const scheduler = start({ ...KINDS, filled: (value) => new Float64Array(10_000).fill(value as number) });
+    const ties = await connect(scheduler);
+    const job = await open(ties, { kind: "filled", taskCount: 3 });
+    const bytes = expect.any(Number) as number;
+    expect(await all(job)).toEqual(
+      [0, 1, 2].map((index) => ({ index, status: "finished", result: undefined, value: { bytes } })),
+    );
+    expect(scheduler.fetched).toEqual([]);
+    expect(await job.value(2)).toEqual(new Float64Array(10_000).fill(2));
+    scheduler.replaceWorker();
+    scheduler.breakConnections();
+    expect(await job.value(1)).toEqual(new Float64Array(10_000).fill(1));
+    const small = await open(ties, { id: "small" });
+    await all(small);
+    await expect(small.value(0)).rejects.toMatchObject({ code: "PE_PARAMETER" });
+  });
+
   test("is refused under an id that stands for something else", async () => {
     const ties = await connect(start());
     await open(ties);
