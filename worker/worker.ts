@@ -127,7 +127,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     ...(keepsInputs !== undefined && { keepsInputs }),
     ...(scratch !== undefined && { scratch }),
   });
-  const store = new ValueStore({ parent: scratch });
+  const store = new ValueStore({ parent: scratch, onLetGo: (bytes) => pool.letGo(bytes) });
   let ways: ValueWays | undefined;
   try {
     const kindVersions = await pool.listKinds();
@@ -332,6 +332,8 @@ class RunningWorker implements Worker {
         `${paused ? "takes no more work" : "takes work again"}: ${sizes(rssBytes, limitBytes)}`,
       );
     this.#step({ type: "memory", rssBytes, paused });
+    // Values that went to the disk are given back by a collection alone.
+    if (paused) this.#pool.collect();
     if (rssBytes > limitBytes * MEMORY_EXCESS) this.#endThreads(rssBytes, limitBytes);
   }
 

@@ -9,7 +9,7 @@ import type { JournalRecord } from "../../protocol/journal-records.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import { findJob, refuse } from "./answers.ts";
 import { linkNeeds } from "./graph.ts";
-import { fit, type Batch, type Job, type Needs } from "./job.ts";
+import { batchOf, fit, type Batch, type Job, type Needs } from "./job.ts";
 import { joinKnownKeys } from "./known-keys.ts";
 import { journal, toClient, type SchedulerState } from "./state.ts";
 import { failWhoseNeedsFailed, range, readyWhoseNeedsEnded } from "./transitions.ts";
@@ -92,6 +92,7 @@ export function addBatch(
   { count, options, parameters, keys, needs, groups }: BatchContent,
 ): Batch {
   const start = job.table.add(count, needs === undefined ? TASK.queued : TASK.waiting);
+  const sequence = state.nextBatch++;
   const batch: Batch = {
     job,
     start,
@@ -100,7 +101,8 @@ export function addBatch(
     parameters: parameters && { ends: parameters.ends.slice(), values: parameters.values.slice() },
     needs: needs && { ends: needs.ends.slice(), jobs: needs.jobs.slice(), tasks: needs.tasks.slice() },
     groups: groups?.slice(),
-    sequence: state.nextBatch++,
+    sequence,
+    ...ancestryOf(state, job, needs, sequence),
     shape: JSON.stringify([job.kind, job.version, options.resources, options.workers]),
     fresh: needs === undefined ? [{ start, stop: start + count, owner: undefined }] : [],
     ready: [],
@@ -116,6 +118,29 @@ export function addBatch(
   if (needs === undefined) state.queue.add(batch);
   else for (let task = start; task < batch.stop; task++) linkNeeds(state, job, task);
   return batch;
+}
+
+/** Of a batch that needs others; what is needed often comes from one batch after the other. */
+function ancestryOf(
+  state: SchedulerState,
+  own: Job,
+  needs: Needs | undefined,
+  sequence: number,
+): { age: number; depth: number } {
+  let [age, depth] = [sequence, 0];
+  if (needs === undefined) return { age, depth };
+  let last: Batch | undefined;
+  for (let k = 0; k < needs.jobs.length; k++) {
+    const task = needs.tasks[k]!;
+    if (last !== undefined && last.job.job === needs.jobs[k] && task >= last.start && task < last.stop) continue;
+    const job = needs.jobs[k] === own.job ? own : state.jobs.get(needs.jobs[k]!);
+    // Of itself, or of a job that was released since.
+    if (job === undefined || task >= (job.batches.at(-1)?.stop ?? 0)) continue;
+    last = batchOf(job, task);
+    age = Math.min(age, last.age);
+    depth = Math.max(depth, last.depth + 1);
+  }
+  return { age, depth };
 }
 
 /** What is wrong with a batch, if anything. */

@@ -4,6 +4,7 @@ import type { workerToScheduler } from "../../protocol/worker-link.ts";
 import { endLease, leaseOf } from "./leases.ts";
 import { forgetHolders, serveSeekers } from "./locating.ts";
 import { replicateAll } from "./replicating.ts";
+import { moveAllValues } from "./retiring.ts";
 import type { SchedulerState } from "./state.ts";
 import { requeue } from "./transitions.ts";
 import { onHolds, removeHolder, valueOf, type Value } from "./values.ts";
@@ -17,7 +18,13 @@ export function holds(state: SchedulerState, worker: WorkerRecord, { id, tasks, 
     const value = onHolds(state, worker, id, task, sizes[place] ?? 0);
     if (value !== undefined) serveSeekers(state, leaseKey(value.job.job, task));
   }
+  goOn(state);
+}
+
+/** Somebody has a copy now, or could not get one. */
+function goOn(state: SchedulerState): void {
   if (state.replications.size > 0) replicateAll(state);
+  if (state.retiring.size > 0) moveAllValues(state);
 }
 
 /** It has them no more. */
@@ -35,8 +42,7 @@ export function starved(state: SchedulerState, worker: WorkerRecord, message: Sa
   if (value !== undefined) forgetHolders(state, value, gone);
   if (number === 0) {
     value?.keeping.delete(worker);
-    if (state.replications.size > 0) replicateAll(state);
-    return;
+    return goOn(state);
   }
   const lease = leaseOf(worker, number, task, epoch, attempt);
   if (lease === undefined) return void state.counters.droppedReports++;

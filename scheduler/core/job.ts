@@ -53,8 +53,15 @@ export interface Batch {
   readonly needs: Needs | undefined;
   /** First tasks of groups that like to stay on one worker, ascending. */
   readonly groups: Uint32Array | undefined;
-  /** Age: older batches go first among equal priorities. */
+  /** Counts batches. */
   readonly sequence: number;
+  /**
+   * Older batches go first among equal priorities. A batch is as old as the oldest that it needs: so what was begun is ended,
+   * and its values released, before more is begun.
+   */
+  readonly age: number;
+  /** Of batches of one age the deepest goes first: 0 without needs, else one more than what it needs. */
+  readonly depth: number;
   /** Requirements as a text: batches of one shape can run on the same workers. */
   readonly shape: string;
   /** Never handed out: half-open, disjoint, ascending. */

@@ -178,6 +178,7 @@ export function loseWorker(state: SchedulerState, worker: WorkerRecord, reason: 
   state.workers.delete(worker.link);
   state.hungry.delete(worker);
   state.reserved.delete(worker);
+  state.retiring.delete(worker);
   const accused = reason === "closed" && worker.state !== "leaving" ? mayHaveBegun(worker) : [];
   const leases = [...worker.leases.values()];
   worker.leases.clear();

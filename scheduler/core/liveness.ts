@@ -5,6 +5,7 @@ import { HEARTBEAT_MS, LEASE_MS, LOST_AFTER_MS, SUSPECT_AFTER_MS, TRANSIENT_GRAC
 import { computePersisted, serveAllSeekers } from "./locating.ts";
 import { isNeeded, release } from "./releasing.ts";
 import { replicateAll } from "./replicating.ts";
+import { moveAllValues } from "./retiring.ts";
 import { takeBack } from "./reports.ts";
 import type { SchedulerState } from "./state.ts";
 import { passVerdicts } from "./suspects.ts";
@@ -16,6 +17,7 @@ export function onTick(state: SchedulerState): void {
   passVerdicts(state);
   if (state.seekers.size > 0) serveAllSeekers(state);
   if (state.replications.size > 0) replicateAll(state);
+  if (state.retiring.size > 0) moveAllValues(state);
   for (const job of state.persisted) computePersisted(state, job);
   balance(state);
   for (const job of state.abandoned)

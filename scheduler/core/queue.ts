@@ -1,4 +1,4 @@
-/** Batches with tasks to hand out: for each shape a heap, highest priority first, then the oldest. */
+/** Batches with tasks to hand out: for each shape a heap, highest priority first, then the oldest, of these the deepest. */
 import type { Batch } from "./job.ts";
 
 export class BatchQueue {
@@ -45,7 +45,9 @@ export class BatchQueue {
 
 /** Whether `a` goes before `b`. */
 export function goesBefore(a: Batch, b: Batch): boolean {
-  return a.options.priority === b.options.priority ? a.sequence < b.sequence : a.options.priority > b.options.priority;
+  if (a.options.priority !== b.options.priority) return a.options.priority > b.options.priority;
+  if (a.age !== b.age) return a.age < b.age;
+  return a.depth === b.depth ? a.sequence < b.sequence : a.depth > b.depth;
 }
 
 function siftUp(heap: Batch[], place: number): void {

@@ -8,6 +8,7 @@ import { held, register } from "./joining.ts";
 import { HELD_BYTES_MAX, REST_MS, REST_MS_MAX, RESULT_BYTES_MAX } from "./limits.ts";
 import { balance } from "./balance.ts";
 import { endLease, leaseOf, tellDrop } from "./leases.ts";
+import { retire } from "./retiring.ts";
 import { serveSeekers } from "./locating.ts";
 import { journal, toWorker, type SchedulerState } from "./state.ts";
 import { blame, judge, spend } from "./suspects.ts";
@@ -257,6 +258,7 @@ function returned(state: SchedulerState, worker: WorkerRecord, { job, tasks, att
 function leaving(state: SchedulerState, worker: WorkerRecord): void {
   worker.state = "leaving";
   state.hungry.delete(worker);
+  retire(state, worker);
 }
 
 /** What a worker has not begun may go elsewhere. */

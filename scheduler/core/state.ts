@@ -90,6 +90,8 @@ export interface SchedulerState {
   readonly seekers: Map<number, Seeker[]>;
   /** Jobs with values that a watcher wants to be there at all times. */
   readonly persisted: Set<Job>;
+  /** Workers that leave and have values yet. */
+  readonly retiring: Set<WorkerRecord>;
   /** Requests for copies of values that are not fulfilled. */
   readonly replications: Set<Replication>;
   readonly story: StoryRing;
@@ -129,6 +131,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     values: new Map(),
     seekers: new Map(),
     persisted: new Set(),
+    retiring: new Set(),
     replications: new Set(),
     story: new StoryRing(),
     durability: new Durability(sequence),

@@ -458,6 +458,7 @@ export class World {
       seekers: state.seekers.size,
       persisted: state.persisted.size,
       replications: state.replications.size,
+      retiring: state.retiring.size,
       edges: state.edges.count,
       ...state.totals,
       batches: state.queue.isEmpty ? 0 : 1,

@@ -255,6 +255,25 @@ export class SchedulerUnderTest {
     });
   }
 
+  /** Reports values that stay on a worker. */
+  doneWithValues(link: number, hands: readonly Hand[], bytes = 100_000, tookUs = 1000): void {
+    this.say(link, {
+      type: "done",
+      job: hands[0]!.job,
+      ...columns(hands),
+      took: column(...hands.map(() => tookUs)),
+      ends: new Uint32Array(hands.length),
+      results: NO_BYTES,
+      sizes: column(...hands.map(() => bytes)),
+    });
+  }
+
+  /** Names of the workers that hold the value of a task. */
+  holders(job: number, task: number): string[] {
+    return (this.ask({ type: "whoHas", job, tasks: column(task) } as never)[0] as OfType<SchedulerToClient, "holders">)
+      .workers[0] as string[];
+  }
+
   failed(link: number, { job, task, epoch, attempt }: Hand, how: FailedHow = {}): void {
     const { died = false, blameless = false, endsJob = false, message = "no" } = how;
     this.say(link, {

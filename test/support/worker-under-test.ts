@@ -21,7 +21,7 @@ export class WorkerUnderTest {
   /** Tasks that each slot has, in their order. */
   readonly running = new Map<number, number[]>();
 
-  constructor(slots = 1) {
+  constructor(slots = 1, valueBytesMax = 1e9) {
     this.core = createWorkerCore({
       protocol: PROTOCOL_VERSION,
       software: "test",
@@ -30,7 +30,7 @@ export class WorkerUnderTest {
       slots,
       kinds: [{ name: "k", version: "1" }],
       resources: [],
-    valueBytesMax: 1e9,
+      valueBytesMax,
     });
   }
 

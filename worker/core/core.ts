@@ -4,7 +4,7 @@ import type { MessageOf } from "../../protocol/schema.ts";
 import type { schedulerToWorker, SchedulerToWorker } from "../../protocol/worker-link.ts";
 import type { TaskInput, WorkerEffect, WorkerEvent } from "./events.ts";
 import { giveBack, heartbeat, introduce } from "./reports.ts";
-import { NAME_TAKEN_GRACE_MS, SCHEDULER_LOST_AFTER_MS, TICK_GAP_MS } from "./limits.ts";
+import { MOVE_VALUES_MS, NAME_TAKEN_GRACE_MS, SCHEDULER_LOST_AFTER_MS, TICK_GAP_MS } from "./limits.ts";
 import {
   createState,
   handKey,
@@ -21,6 +21,7 @@ import {
   isReady,
   keep,
   leaveValues,
+  makeRoom,
   nameOf,
   onNotSpilled,
   onSpilled,
@@ -44,13 +45,18 @@ function step(state: WorkerState, event: WorkerEvent, nowMs: number): readonly W
   state.nowMs = nowMs;
   handle(state, event);
   fillSlots(state);
-  if (state.leaving && !state.left && state.hands.size === 0) {
+  if (state.leaving && !state.left && state.hands.size === 0 && mayLeaveValues(state)) {
     state.left = true;
     state.out.push({ type: "left" });
   }
   const effects = state.out;
   state.out = [];
   return effects;
+}
+
+/** The scheduler has its values moved to other workers, and frees them then. */
+function mayLeaveValues({ values, connected, nowMs, leavingMs }: WorkerState): boolean {
+  return values.size === 0 || !connected || nowMs - leavingMs > MOVE_VALUES_MS;
 }
 
 function handle(state: WorkerState, event: WorkerEvent): void {
@@ -80,9 +86,11 @@ function handle(state: WorkerState, event: WorkerEvent): void {
       return onNotSpilled(state, event.name);
     case "memory":
       state.rssBytes = event.rssBytes;
-      if (state.paused === event.paused) return;
-      state.paused = event.paused;
-      return heartbeat(state);
+      if (state.paused !== event.paused) {
+        state.paused = event.paused;
+        heartbeat(state);
+      }
+      return makeRoom(state);
     case "drain":
       return leave(state);
     case "tick":
@@ -267,6 +275,7 @@ function returnLine(state: WorkerState, count: number): void {
 function leave(state: WorkerState): void {
   if (state.leaving) return;
   state.leaving = true;
+  state.leavingMs = state.nowMs;
   send(state, { type: "leaving" });
   const isAnyUnbegun = [...state.hands.values()].some((hand) => isUnbegun(hand));
   if (isAnyUnbegun) returnLine(state, state.hands.size);

@@ -19,6 +19,8 @@ export const TICK_GAP_MS = 2000;
  * refused for so long has a namesake.
  */
 export const NAME_TAKEN_GRACE_MS = 10_000;
+/** A worker that leaves waits so long for its values to be fetched by others. */
+export const MOVE_VALUES_MS = 30_000;
 /** Entries of one report. */
 export const REPORT_TASKS_MAX = 1000;
 export const REPORT_BYTES_MAX = 256 * 1024;

@@ -125,6 +125,8 @@ export interface WorkerState {
   paused: boolean;
   rssBytes: number;
   leaving: boolean;
+  /** Since when. */
+  leavingMs: number;
   left: boolean;
   /** Reports that came too late to matter. */
   droppedReports: number;
@@ -156,6 +158,7 @@ export function createState(identity: WorkerIdentity): WorkerState {
     paused: false,
     rssBytes: 0,
     leaving: false,
+    leavingMs: 0,
     left: false,
     droppedReports: 0,
     nowMs: 0,

@@ -124,6 +124,8 @@ export function onValueMissing(state: WorkerState, name: ValueName, gone: readon
 }
 
 const GONE_MAX = 16;
+/** Of its room for values a worker that is paused uses so little. */
+const PAUSED_DIVISOR = 4;
 
 export function onSpilled(state: WorkerState, name: ValueName): void {
   const value = state.values.get(valueKey(name));
@@ -221,8 +223,10 @@ function sayValues(state: WorkerState, type: "holds" | "have", values: readonly 
 }
 
 /** Too much in memory: what was used longest ago goes first, copies before all others. */
-function makeRoom(state: WorkerState): void {
-  let surplus = state.hereBytes - state.identity.valueBytesMax;
+export function makeRoom(state: WorkerState): void {
+  const { valueBytesMax } = state.identity;
+  // When memory is short for whatever reason, values are what can be moved out of the way.
+  let surplus = state.hereBytes - (state.paused ? valueBytesMax / PAUSED_DIVISOR : valueBytesMax);
   if (surplus <= 0) return;
   const idle = [...state.values.values()].filter(({ state: now, users }) => now === "here" && users.size === 0);
   for (const value of idle) {
