@@ -168,13 +168,7 @@ export const schedulerToWorker = messages({
   /** Fetch these values and have them ready. */
   keep: { values: list(valueWanted, VALUES_PER_MESSAGE_MAX) },
   /** Nobody wants these values any more: forget them when the hand-outs that use them have ended. */
-  free: {
-    id: text(256),
-    tasks,
-    /** Only those that come from these hand-outs. */
-    epochs: optional(tasks),
-    attempts: optional(tasks),
-  },
+  free: { id: text(256), tasks },
   /** Send a value to the scheduler, under this name, for somebody who cannot reach this worker. */
   upload: { ticket: text(64), id: text(256), task: u32 },
   /** These reports are durable, or of no use any more: forget them. */

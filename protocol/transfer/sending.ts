@@ -1,10 +1,7 @@
-/** Sends the pieces of a value, as fast as they are taken, with little of it under way at a time. */
+/** Sends the pieces of a value, as fast as they are taken: while one leaves, the next is made ready. */
 import type { Writable } from "node:stream";
 import { pieceCount } from "./pieces.ts";
-import type { ServedValue } from "./served-value.ts";
-
-/** Pieces that are written and not yet taken by the system: while one leaves, the next is made ready. */
-export const PIECES_UNDER_WAY_MAX = 2;
+import { PIECES_UNDER_WAY_MAX, type ServedValue } from "./served-value.ts";
 
 export interface Sending {
   /** Resolves when the next piece may be sent. */

@@ -1,10 +1,14 @@
 /** A value as whoever sends it sees it: in memory or in a file. */
-import { PIECE_BYTES, pieceRange, Trailers } from "./pieces.ts";
+import { pieceRange, Trailers } from "./pieces.ts";
+
+/** Pieces of one value that are made ready or written, and not yet taken by the system. */
+export const PIECES_UNDER_WAY_MAX = 2;
 
 export interface ServedValue {
   readonly bytes: number;
   /**
-   * A piece and its trailer, in one or more blocks of memory that do not change.
+   * A piece and its trailer, in one or more blocks of memory. Pieces are asked for in their order, and no more than
+   * `PIECES_UNDER_WAY_MAX` are in use at a time: the memory of an older one may hold another by then.
    *
    * @throws {Error} when it cannot be read, or is damaged.
    */
@@ -25,6 +29,3 @@ export function serveMemory(blob: SharedArrayBuffer, trailers = new Trailers(blo
     close: () => undefined,
   };
 }
-
-/** Most memory that one piece takes with its trailer where it does not lie in memory anyway. */
-export const PIECE_MEMORY_BYTES = PIECE_BYTES + 4;

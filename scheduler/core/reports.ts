@@ -17,7 +17,7 @@ import { fail, finish, requeue, tellEnd } from "./transitions.ts";
 import { tellFinished } from "./watching.ts";
 import { TASK } from "./task-state.ts";
 import { isFull } from "./totals.ts";
-import { addHolder, tellFree, valueOf } from "./values.ts";
+import { addHolder, valueOf } from "./values.ts";
 import { leaseKey, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 type Report<Name extends WorkerToScheduler["type"]> = MessageOf<typeof workerToScheduler, Name>;
@@ -81,7 +81,7 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
     const lease = leaseOf(worker, number, tasks[place]!, epochs[place]!, attempts[place]!);
     if (lease === undefined) {
       state.counters.droppedReports++;
-      if (sizeOf(message, place) > 0) disposeOf(state, worker, message, place);
+      if (sizeOf(message, place) > 0) keepCopy(state, worker, message, place);
       else if (job !== undefined && tasks[place]! < job.table.rows) compareResults(state, job, message, place, worker);
     } else if (endWithResult(state, worker, lease, message, place)) places.push(place);
     isVolatile &&= lease?.batch.options.volatile === true && places.at(-1) === place;
@@ -132,15 +132,12 @@ function endWithResult(
   return true;
 }
 
-/** A value that came too late: a copy, where the task has finished elsewhere, else of no use. */
-function disposeOf(state: SchedulerState, worker: WorkerRecord, message: Report<"done">, place: number): void {
+/** A value that came too late is a copy where the task has finished elsewhere; any other goes with its hand-out. */
+function keepCopy(state: SchedulerState, worker: WorkerRecord, message: Report<"done">, place: number): void {
   const job = worker.foreign.has(message.job) ? undefined : state.jobs.get(message.job);
   const task = message.tasks[place]!;
   const value = job === undefined || task >= job.table.rows ? undefined : valueOf(state, job, task);
-  if (value?.bytes === sizeOf(message, place)) return addHolder(value, worker);
-  const id = job?.id ?? "";
-  const made = { epochs: [message.epochs[place]!], attempts: [message.attempts[place]!] };
-  if (id !== "") tellFree(state, worker, id, [task], made);
+  if (value?.bytes === sizeOf(message, place)) addHolder(value, worker);
 }
 
 /** A report that counts as a whole is kept and told as it came. */

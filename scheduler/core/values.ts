@@ -66,20 +66,8 @@ export function dropValue(state: SchedulerState, value: Value): void {
   state.values.delete(leaseKey(job.job, task));
 }
 
-/** `made`: only if it comes from this hand-out. */
-export function tellFree(
-  state: SchedulerState,
-  worker: WorkerRecord,
-  id: string,
-  tasks: readonly number[],
-  made?: { readonly epochs: readonly number[]; readonly attempts: readonly number[] },
-): void {
-  toWorker(state, worker.link, {
-    type: "free",
-    id,
-    tasks: Uint32Array.from(tasks),
-    ...(made !== undefined && { epochs: Uint32Array.from(made.epochs), attempts: Uint32Array.from(made.attempts) }),
-  });
+export function tellFree(state: SchedulerState, worker: WorkerRecord, id: string, tasks: readonly number[]): void {
+  toWorker(state, worker.link, { type: "free", id, tasks: Uint32Array.from(tasks) });
 }
 
 /** A worker says that it has a value. What nobody wants it may forget. @returns The value, unless it is of no use. */

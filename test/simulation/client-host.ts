@@ -247,6 +247,15 @@ export class ClientHost {
     });
   }
 
+  /** Where nothing goes wrong a value stays as long as somebody needs it: then nothing begins twice. */
+  #letGoCalmly(submission: Submission, task: number): void {
+    const { isCalm, clients } = this.#world.options;
+    const knowsAll = this.submissions.every(({ isWatched }) => isWatched);
+    if (!isCalm || clients > 1 || !knowsAll || this.#isReleasing || this.#random.uniform() < 0.3) return;
+    submission.letGo.add(task);
+    this.#ask({ type: "letGo", job: submission.number!, tasks: Uint32Array.of(task) });
+  }
+
   readonly #wanted = new Set<string>();
 
   /** Gets each value that it was told of. */
@@ -511,7 +520,7 @@ export class ClientHost {
       must(result.byteLength === 0, `the result of ${name} is a value and came with its report`);
       told[task] = { how: "finished" };
       // It may be lost, and finish again.
-      return;
+      return this.#letGoCalmly(submission, task);
     }
     if (isWatched) must(told[task]?.how !== "finished", `${name} is told to be finished a second time`);
     must(equal(result, this.#world.expected.result(plan.place, task)), `the result of ${name} is wrong`);

@@ -412,18 +412,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "a value that came too late is forgotten by the scheduler alone",
-    file: "scheduler/core/reports.ts",
-    find: 'if (id !== "") tellFree(state, worker, id, [task], made);',
-    replace: "",
-  },
-  {
-    name: "a value that came too late is freed whichever hand-out it comes from now",
-    file: "worker/core/values.ts",
-    find: "if (epochs !== undefined && (epochs[place] !== epoch || attempts?.[place] !== attempt)) continue;",
-    replace: "",
-  },
-  {
     name: "a hand-out that could not get its values is nobody's",
     file: "scheduler/core/holding.ts",
     find: "requeue(state, lease.job, task, worker.link);",

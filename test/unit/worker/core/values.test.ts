@@ -180,15 +180,6 @@ describe("free", () => {
     worker.end(0, [9]);
     expect(worker.did("free-value")).toMatchObject([{ name: { task: 1 } }]);
   });
-
-  test("of one hand-out leaves what another has computed", () => {
-    const worker = new WorkerUnderTest().connect();
-    worker.assign([1]);
-    endWithValue(worker, 1);
-    const late = { epochs: Uint32Array.of(1), attempts: Uint32Array.of(7) };
-    worker.hear({ type: "free", id: "job-1", tasks: Uint32Array.of(1), ...late });
-    expect(held(worker)).toEqual({ 1: "here" });
-  });
 });
 
 describe("too much in memory", () => {

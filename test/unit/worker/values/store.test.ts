@@ -26,7 +26,10 @@ async function storeIn(
 
 async function bytesOf(value: ServedValue): Promise<Buffer> {
   const blocks: Uint8Array[] = [];
-  for (let index = 0; index < pieceCount(value.bytes); index++) blocks.push(...(await value.piece(index)));
+  for (let index = 0; index < pieceCount(value.bytes); index++) {
+    // Its memory is used again for the piece after the next.
+    for (const block of await value.piece(index)) blocks.push(Buffer.from(block));
+  }
   return Buffer.concat(blocks);
 }
 
