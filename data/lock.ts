@@ -26,6 +26,8 @@ export interface Lock {
 /** How long the holder may take to say who it is. */
 const ASK_MS = 1000;
 
+const METHOD = process.platform === "linux" ? "socket" : "file";
+
 /**
  * Takes the lock of the output `path`, whose folder must exist. It does not keep the process alive.
  *
@@ -34,22 +36,53 @@ const ASK_MS = 1000;
  */
 export async function acquireLock(
   path: string,
-  { method = process.platform === "linux" ? "socket" : "file" }: { method?: "socket" | "file" } = {},
+  { method = METHOD }: { method?: "socket" | "file" } = {},
 ): Promise<Lock> {
   const target = resolve(path);
   const holder = `process ${process.pid}, since ${new Date().toISOString()}`;
   try {
-    const folder = await stat(dirname(target), { bigint: true });
-    const identity = `${folder.dev}:${folder.ino}:${basename(target)}`;
-    return method === "socket" ? await lockSocket(path, identity, holder) : await lockFile(path, target, holder);
+    const name = await socketName(target);
+    return method === "socket" ? await lockSocket(path, name, holder) : await lockFile(path, target, holder);
   } catch (error) {
     throw asWriteError(error, path);
   }
 }
 
-async function lockSocket(path: string, identity: string, holder: string): Promise<Lock> {
-  // The kernel takes 107 bytes of name; a hash fits whatever the file is called.
-  const name = `\0pe-cluster-${createHash("sha256").update(identity).digest("hex")}`;
+/** Whether a process that lives holds the lock of the output `path`. */
+export async function isLocked(
+  path: string,
+  { method = METHOD }: { method?: "socket" | "file" } = {},
+): Promise<boolean> {
+  const target = resolve(path);
+  if (method === "file") {
+    const pid = Number(/^process (\d+)/.exec(await readFile(lockName(target), "utf8").catch(() => ""))?.[1] ?? NaN);
+    return !Number.isNaN(pid) && isAlive(pid);
+  }
+  const name = await socketName(target).catch((error: unknown) => {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  return name !== undefined && (await isListening(name));
+}
+
+/** The kernel takes 107 bytes of name; a hash fits whatever the file is called. */
+async function socketName(target: string): Promise<string> {
+  const folder = await stat(dirname(target), { bigint: true });
+  const identity = `${folder.dev}:${folder.ino}:${basename(target)}`;
+  return `\0pe-cluster-${createHash("sha256").update(identity).digest("hex")}`;
+}
+
+function isListening(name: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ path: name }, () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once("error", () => done(false));
+  });
+}
+
+async function lockSocket(path: string, name: string, holder: string): Promise<Lock> {
   const server = createServer((asking) => {
     asking.on("error", () => undefined);
     asking.end(holder);
@@ -90,7 +123,7 @@ function askHolder(name: string): Promise<string | undefined> {
 }
 
 async function lockFile(path: string, target: string, holder: string): Promise<Lock> {
-  const name = join(dirname(target), `.${basename(target)}.lock`);
+  const name = lockName(target);
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       const file = await open(name, "wx");
@@ -106,6 +139,10 @@ async function lockFile(path: string, target: string, holder: string): Promise<L
     await rm(name, { force: true });
   }
   throw busy(path, undefined);
+}
+
+function lockName(target: string): string {
+  return join(dirname(target), `.${basename(target)}.lock`);
 }
 
 function busy(path: string, holder: string | undefined): PeError {

@@ -10,5 +10,7 @@ await enter({
   main: async () => (await import("./cli/start.ts")).start,
   commands: {
     "access new": async () => (await import("./cli/access-new.ts")).accessNew,
+    stop: async () => (await import("./cli/detached.ts")).stop,
+    status: async () => (await import("./cli/detached.ts")).status,
   },
 });

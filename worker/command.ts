@@ -1,9 +1,12 @@
 /** The command pe-worker. */
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import type { CommandSpec } from "../common/command-line/command.ts";
+import type { CommandSpec, Given } from "../common/command-line/command.ts";
+import type { Console } from "../common/command-line/console.ts";
 import { createLog } from "../common/log.ts";
+import { DETACH_OPTIONS, serveOrDetach } from "../data/detached/commands.ts";
 import { makeScratchFolder } from "../data/scratch-folder.ts";
+import { DETACHABLE } from "./detached.ts";
 import { readSettings } from "./settings.ts";
 import { supervise } from "./supervisor.ts";
 
@@ -41,17 +44,27 @@ export const worker: CommandSpec = {
     { flags: "--serve-port PORT", about: "and port, for firewalls; one that is free by default" },
     { flags: "--name NAME", about: "unique in the cluster; host and process by default" },
     { flags: "--access-file FILE", about: "token and certificate, as pe-scheduler wrote them" },
+    ...DETACH_OPTIONS,
     { flags: "--json", about: "log lines as JSON" },
   ],
-  examples: ["pe-worker ws://127.0.0.1:8786 --threads 4", "pe-worker --access-file access.json --kinds kinds --name a"],
-  run: async (given, console) => {
-    const settings = readSettings(given);
-    const log = createLog((line) => console.stderr(line), { json: settings.json });
-    const scratch = makeScratchFolder(given.text("scratch") ?? tmpdir(), "pe-worker-");
-    try {
-      return await supervise({ ...settings, scratch }, { log, stderr: (text) => console.stderr(text) });
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
-  },
+  examples: [
+    "pe-worker ws://127.0.0.1:8786 --threads 4",
+    "pe-worker --access-file access.json --kinds kinds --name a",
+    "pe-worker --detach --name a",
+  ],
+  run: async (given, console) =>
+    await serveOrDetach(DETACHABLE, given, console, async (announce) => await run(given, console, announce)),
 };
+
+/** @param announce Tells whoever started it that it is up; the scheduler may come later. */
+async function run(given: Given, console: Console, announce: () => Promise<void>): Promise<number> {
+  const settings = readSettings(given);
+  const log = createLog((line) => console.stderr(line), { json: settings.json });
+  const scratch = makeScratchFolder(given.text("scratch") ?? tmpdir(), "pe-worker-");
+  try {
+    await announce();
+    return await supervise({ ...settings, scratch }, { log, stderr: (text) => console.stderr(text) });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

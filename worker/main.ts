@@ -8,4 +8,8 @@ await enter({
   about: "A worker of a cluster: computes tasks for a scheduler, on as many threads as it is given.",
   version: packageVersion(),
   main: async () => (await import("./command.ts")).worker,
+  commands: {
+    stop: async () => (await import("./detached.ts")).stop,
+    status: async () => (await import("./detached.ts")).status,
+  },
 });

@@ -4,8 +4,10 @@ import { printResult, type Console } from "../../common/command-line/console.ts"
 import { stopOnSignals } from "../../common/command-line/interrupt.ts";
 import { EXIT, type PeError } from "../../common/errors.ts";
 import { createLog, type LogLine } from "../../common/log.ts";
+import { DETACH_OPTIONS, serveOrDetach } from "../../data/detached/commands.ts";
 import { PORT_DEFAULT } from "../../protocol/access-file.ts";
 import { serveScheduler, type SchedulerServer } from "../server.ts";
+import { DETACHABLE } from "./detached.ts";
 import { settingsOf, type Settings } from "./settings.ts";
 
 export const start: CommandSpec = {
@@ -29,6 +31,7 @@ export const start: CommandSpec = {
     { flags: "--tls-cert FILE", about: "certificate, PEM (default: beside the access file)" },
     { flags: "--tls-key FILE", about: "its private key, PEM (default: beside the access file)" },
     { flags: "--insecure", about: "listen for other machines without TLS: whoever listens in gets tokens and data" },
+    ...DETACH_OPTIONS,
     { ...JSON_OPTION, about: "print where it listens as JSON on stdout, and the log as JSON lines on stderr" },
   ],
   examples: [
@@ -36,11 +39,13 @@ export const start: CommandSpec = {
     "pe-scheduler --port 9000 --journal /data/pe/journal",
     "pe-scheduler access new --host lab.example.org --out access.json",
     "pe-scheduler --host 0.0.0.0 --access-file access.json",
+    "pe-scheduler --detach",
   ],
-  run: runCommand,
+  run: async (given, console) =>
+    await serveOrDetach(DETACHABLE, given, console, async (announce) => await runCommand(given, console, announce)),
 };
 
-async function runCommand(given: Given, console: Console): Promise<number> {
+async function runCommand(given: Given, console: Console, announce: () => Promise<void>): Promise<number> {
   const settings = await settingsOf(given);
   const isJson = given.flag("json");
   const log = createLog((line) => console.stderr(line), { json: isJson });
@@ -49,23 +54,27 @@ async function runCommand(given: Given, console: Console): Promise<number> {
   const telling = { ...console, stderr: (text: string) => log({ level: "info", text: text.trim() }) };
   const signals = stopOnSignals(telling, "stopping: what was begun is made durable; again to stop at once");
   try {
-    return await serve(settings, console, isJson, log, signals.signal);
+    return await serve(settings, { console, isJson, log, announce, signal: signals.signal });
   } finally {
     signals.release();
   }
 }
 
-async function serve(
-  settings: Settings,
-  console: Console,
-  isJson: boolean,
-  log: (line: LogLine) => void,
-  signal: AbortSignal,
-): Promise<number> {
+interface Serving {
+  readonly console: Console;
+  readonly isJson: boolean;
+  readonly log: (line: LogLine) => void;
+  /** Tells whoever started it that it is up. */
+  readonly announce: () => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+async function serve(settings: Settings, { console, isJson, log, announce, signal }: Serving): Promise<number> {
   let failed: (error: PeError) => void = () => undefined;
   const failure = new Promise<PeError>((done) => (failed = done));
   const server = await serveScheduler({ ...settings, log, onFatal: failed });
   printResult(console, isJson, recordOf(server, settings), textOf(server, settings));
+  await announce();
   const stopped = new Promise<undefined>((done) => {
     if (signal.aborted) done(undefined);
     signal.addEventListener("abort", () => done(undefined));

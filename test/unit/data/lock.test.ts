@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { acquireLock } from "../../../data/lock.ts";
+import { acquireLock, isLocked } from "../../../data/lock.ts";
 import { testFolder } from "../../support/folders.ts";
 
 const METHODS = process.platform === "linux" ? (["socket", "file"] as const) : (["file"] as const);
@@ -10,13 +10,16 @@ const METHODS = process.platform === "linux" ? (["socket", "file"] as const) : (
 describe.each(METHODS)("acquireLock() by %s", (method) => {
   it("lets one in, says who it is to the next, and lets that in once it is released", async () => {
     const path = join(await testFolder(), "maps  one.hdf5");
+    expect(await isLocked(path, { method })).toBe(false);
     const first = await acquireLock(path, { method });
+    expect(await isLocked(path, { method })).toBe(true);
     await expect(acquireLock(path, { method })).rejects.toMatchObject({
       code: "PE_OUTPUT_BUSY",
       message: expect.stringContaining(`process ${process.pid}, since `),
     });
     await first.release();
     await first.release();
+    expect(await isLocked(path, { method })).toBe(false);
     const second = await acquireLock(path, { method });
     await second.release();
   });
