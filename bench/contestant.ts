@@ -9,10 +9,20 @@ export type Measure =
   | { readonly measure: "merge"; readonly tasks: number }
   /** A binary tree of so many tasks, leaves included. */
   | { readonly measure: "tree"; readonly tasks: number }
+  /** So many rows of so many tasks, each of which needs its three neighbours in the row before; and one that needs the last row. */
+  | { readonly measure: "stencil"; readonly side: number }
   /** One task after the other, each from its submission to its result. */
   | { readonly measure: "round-trip"; readonly times: number; readonly volatile?: boolean }
   /** Tasks that compute for `taskMs`, on 2 workers: the share of the time in which the workers compute. */
   | { readonly measure: "efficiency"; readonly tasks: number; readonly taskMs: number };
+
+/** What a peer alone is asked: this product does it without a scheduler in `transfer.ts`. */
+export interface TransferMeasure {
+  /** An array of so many bytes from one worker to the other, so many times. */
+  readonly measure: "transfer";
+  readonly bytes: number;
+  readonly times: number;
+}
 
 export interface Figures {
   readonly seconds?: number;
@@ -20,6 +30,8 @@ export interface Figures {
   readonly tasks?: number;
   readonly medianMs?: number;
   readonly efficiency?: number;
+  /** As the peer itself measures it. */
+  readonly ownMs?: number;
 }
 
 /** One cluster in one configuration: 2 workers with a thread each, started and warm. */

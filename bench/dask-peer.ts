@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Contestant, Figures } from "./contestant.ts";
+import type { Contestant, Figures, Measure, TransferMeasure } from "./contestant.ts";
 
 // This file runs as dist-bench/bench/dask-peer.js.
 const FOLDER = fileURLToPath(new URL("../../bench/peers/", import.meta.url));
@@ -23,8 +23,12 @@ export async function findDasks(): Promise<string[]> {
   return found;
 }
 
+interface DaskContestant extends Contestant {
+  run(measure: Measure | TransferMeasure): Promise<Figures>;
+}
+
 /** Resolves when the cluster has answered a first batch of tasks. @throws {Error} when it does not come up */
-export async function startDask(python: string, configuration: string): Promise<Contestant> {
+export async function startDask(python: string, configuration: string): Promise<DaskContestant> {
   const child = spawn(python, [`${FOLDER}dask_peer.py`, configuration], { stdio: ["pipe", "pipe", "ignore"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async <Answer>(): Promise<Answer> => {
@@ -35,11 +39,12 @@ export async function startDask(python: string, configuration: string): Promise<
   const { version } = await answer<{ version: string }>();
   return {
     name: `dask ${version} ${configuration}`,
-    async run(measure) {
+    async run(measure: Measure | TransferMeasure) {
       child.stdin.write(`${JSON.stringify(measure)}\n`);
       return await answer<Figures>();
     },
     async close() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, "exit");
       child.stdin.end();
       await exited;

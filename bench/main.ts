@@ -29,6 +29,11 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
       "the main job from a real S3 server of this machine beside the same from disk: wall and CPU time, MB/s, time that threads wait, GETs [--input DIR] [--shards N] [--runs N] [--threads LIST] [--json]",
     run: async (args) => (await import("./storage.ts")).benchStorage(args),
   },
+  transfer: {
+    about:
+      "values from worker to worker: 15 MB, several needers, 1 GB, TLS, files, through the scheduler, also beside dask [--peers] [--rounds N] [--json]",
+    run: async (args) => (await import("./transfer.ts")).benchTransfer(args),
+  },
   "scheduler-load": {
     about:
       "the scheduler alone: time and memory a task of a million, with 2 and 1,000 zero workers [--tasks N] [--rounds N] [--json]",

@@ -31,6 +31,11 @@ CONFIGURATIONS = {
     "default": {"layout": "local", "plain": True, "settings": {}},
     "saturated": {"layout": "local", "plain": True, "settings": SATURATED},
     "lean": {"layout": "local", "settings": LEAN},
+    # With the log of transfers, which is kept among the low-level ones.
+    "transfer": {
+        "layout": "local",
+        "settings": {**LEAN, **UVLOOP, "distributed.admin.low-level-log-length": 1000},
+    },
     "lean-batch": {"layout": "local", "settings": LEAN, "batch": 1000},
     "lean-uvloop": {"layout": "local", "settings": {**LEAN, **UVLOOP}},
     "apart": {"layout": "apart", "settings": LEAN},

@@ -21,7 +21,7 @@ import warnings
 import dask
 import distributed
 from dask_configurations import CONFIGURATIONS
-from dask_tasks import either, first, noop, spin
+from dask_tasks import either, first, make_array, noop, size_of, spin
 from distributed import Client, LocalCluster, Scheduler, Worker, wait
 
 WORKERS = 2
@@ -96,6 +96,19 @@ class Peer:
             names = above + names[len(names) & ~1 :]
         return self.graph(graph, names[0])
 
+    def measure_stencil(self, side):
+        """Rows of tasks, each of which needs its three neighbours in the row before."""
+        self.run += 1
+        name = f"cell-{self.run}"
+        graph = {f"{name}-0-{column}": (noop, argument) for column, argument in enumerate(arguments_of(side))}
+        for row in range(1, side):
+            for column in range(side):
+                near = range(max(0, column - 1), min(side, column + 2))
+                graph[f"{name}-{row}-{column}"] = (first, [f"{name}-{row - 1}-{other}" for other in near])
+        top = f"{name}-top"
+        graph[top] = (first, [f"{name}-{side - 1}-{column}" for column in range(side)])
+        return self.graph(graph, top)
+
     def graph(self, graph, top):
         start = time.perf_counter()
         result = self.client.get(graph, top, optimize_graph=False)
@@ -123,6 +136,32 @@ class Peer:
         seconds = time.perf_counter() - start
         self.forget(futures)
         return {"seconds": seconds, "efficiency": tasks * taskMs / 1000 / (WORKERS * seconds)}
+
+
+    def measure_transfer(self, bytes, times):
+        """An array from one worker to the other: from submit to result, and what the needer's log says of the transfer."""
+        holder, needer = list(self.client.scheduler_info()["workers"])[:2]
+        took = []
+        for _ in range(times + 1):
+            self.run += 1
+            array = self.client.submit(make_array, bytes, key=f"array-{self.run}", workers=[holder], pure=False)
+            wait(array)
+            start = time.perf_counter()
+            size = self.client.submit(size_of, array, key=f"size-{self.run}", workers=[needer], pure=False).result()
+            took.append((time.perf_counter() - start) * 1000)
+            assert size == bytes
+            del array
+            self.until_empty()
+        own = self.client.run(transfers, workers=[needer])[needer][-times:]
+        return {"medianMs": statistics.median(took[1:]), "ownMs": statistics.median(own)}
+
+
+def transfers(dask_worker):
+    """Milliseconds of each. The log has another name in older releases, and is as long as other logs."""
+    for name in ("transfer_incoming_log", "incoming_transfer_log"):
+        if hasattr(dask_worker, name):
+            return [entry["duration"] * 1000 for entry in getattr(dask_worker, name)]
+    raise AttributeError("no log of transfers")
 
 
 def tasks_held(dask_scheduler):

@@ -19,3 +19,13 @@ def spin(task_ms):
     end = time.perf_counter() + task_ms / 1000
     while time.perf_counter() < end:
         pass
+
+
+def make_array(size):
+    import numpy
+
+    return numpy.random.default_rng(size).random(size // 8)
+
+
+def size_of(array):
+    return array.nbytes

@@ -6,5 +6,5 @@
 set -eu
 folder=$(dirname "$0")/.venv
 python3 -m venv --clear "$folder"
-"$folder/bin/pip" install --quiet --disable-pip-version-check "distributed${1:+==$1}" uvloop
+"$folder/bin/pip" install --quiet --disable-pip-version-check "distributed${1:+==$1}" uvloop numpy
 "$folder/bin/python" -c 'import distributed; print("distributed", distributed.__version__, "in", distributed.__path__[0])'

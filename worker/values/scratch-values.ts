@@ -16,7 +16,7 @@ import {
   TRAILER_BYTES,
   type Trailers,
 } from "../../protocol/transfer/pieces.ts";
-import type { ServedValue } from "../../protocol/transfer/served-value.ts";
+import { PIECES_UNDER_WAY_MAX, type ServedValue } from "../../protocol/transfer/served-value.ts";
 import { allocateValue } from "../../protocol/transfer/value-memory.ts";
 
 const PREFIX = "pe-values-";
@@ -131,11 +131,15 @@ async function readValue(path: string, bytes: number): Promise<SharedArrayBuffer
 
 async function serveFile(path: string, bytes: number): Promise<ServedValue> {
   const file = await openValue(path, bytes);
+  // Memory of its own for each piece would be collected much later.
+  const blocks = Array.from({ length: Math.min(PIECES_UNDER_WAY_MAX, pieceCount(bytes)) }, () =>
+    Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, bytes) + TRAILER_BYTES),
+  );
   return {
     bytes,
     piece: async (index) => {
       const { start, stop } = pieceRange(index, bytes);
-      const block = Buffer.allocUnsafeSlow(stop - start + TRAILER_BYTES);
+      const block = blocks[index % blocks.length]!.subarray(0, stop - start + TRAILER_BYTES);
       try {
         await readBlock(file, block, index * (PIECE_BYTES + TRAILER_BYTES));
         if (!isPiece(block.subarray(0, -TRAILER_BYTES), block.subarray(-TRAILER_BYTES)))
