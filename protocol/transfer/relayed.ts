@@ -111,16 +111,26 @@ function ask({ name, relay, signal, agents }: RelayedRequest): Promise<IncomingM
   });
 }
 
-async function read(response: IncomingMessage, bytes: number): Promise<SharedArrayBuffer> {
+/** Block by block as they come: an iterator would first put them together in memory of its own. */
+function read(response: IncomingMessage, bytes: number): Promise<SharedArrayBuffer> {
   const target = allocateValue(bytes);
   const reader = new PieceReader(target);
   let come = 0;
-  for await (const block of response as AsyncIterable<Buffer>) {
-    come += block.byteLength;
-    if (!reader.takes(block)) throw new Error("it sends more than it announced");
-  }
-  if (!reader.isDone) throw new Error(`it ends after ${come} of ${streamBytes(bytes)} bytes`);
-  return target;
+  return new Promise((resolve, reject) => {
+    const cut = (): void => reject(new Error(`it ends after ${come} of ${streamBytes(bytes)} bytes`));
+    response.on("data", (block: Buffer) => {
+      come += block.byteLength;
+      try {
+        if (!reader.takes(block)) throw new Error("it sends more than it announced");
+      } catch (error) {
+        reject(error);
+        response.destroy();
+      }
+    });
+    response.on("end", () => (reader.isDone ? resolve(target) : cut()));
+    response.on("error", cut);
+    response.on("close", cut);
+  });
 }
 
 async function refusal(response: IncomingMessage): Promise<NotRelayed> {
