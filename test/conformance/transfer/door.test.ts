@@ -1,5 +1,6 @@
 /** Fetching a value from the door of a holder, over TCP and over TLS: the same in both. */
 import { connect as connectPlain, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
 import { connect as connectSecure } from "node:tls";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Random } from "../../../common/random.ts";
@@ -372,12 +373,22 @@ describe("fetchValue()", () => {
     );
   });
 
+  test.skipIf(!hasIpv6())("reaches doors at addresses of IPv6", async () => {
+    const holder = await door(valuesOf([NAME, blob]), { host: "::1", isSecure: true });
+    expect(holder.at.address).toMatch(/^\[::1\]:\d+$/);
+    expect(sameBytes(await fetcher().fetchValue(wanted(BYTES, [holder])), blob)).toBe(true);
+  });
+
   test("fails plainly when an address is none", async () => {
     const holder = await door(valuesOf([NAME, blob]));
     const { because } = await failure(fetcher().fetchValue(wanted(BYTES, [{ ...holder, at: { address: "nowhere" } }])));
     expect(because).toContain('Cannot connect to "nowhere"');
   });
 });
+
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+}
 
 function connectTo(address: string, isSecure: boolean): Promise<Socket> {
   const port = Number(address.split(":").at(-1));

@@ -80,6 +80,17 @@ describe("ValueStore", () => {
     expect(await store.open(NAME)).toBeUndefined();
   });
 
+  test("serves a file with the memory of two pieces, however large it is", async () => {
+    const { store } = await storeIn();
+    store.put(NAME, blobOf(6 * PIECE_BYTES));
+    await store.spill(NAME);
+    const served = (await store.open(NAME))!;
+    const memories = new Set<ArrayBufferLike>();
+    for (let index = 0; index < 6; index++) for (const { buffer } of await served.piece(index)) memories.add(buffer);
+    served.close();
+    expect(memories.size).toBe(2);
+  });
+
   test("says when a file is damaged, cut or gone", async () => {
     const { store, files } = await storeIn();
     for (const harm of [
