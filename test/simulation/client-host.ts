@@ -179,7 +179,7 @@ export class ClientHost {
       case 12:
       case 13:
         this.#world.meddled.add(plan.place);
-        this.#ask({ type: "cancel", job, tasks: some });
+        this.#ask({ type: "cancel", job, tasks: this.#waiting(submission) ?? some });
         return this.#ask({ type: "retry", job, tasks: undefined });
       case 14:
         return this.#contest(plan);
@@ -189,6 +189,14 @@ export class ClientHost {
       default:
         return this.#malformed(job, plan);
     }
+  }
+
+  /** Tasks that wait for others, as far as it knows: what these come to may be on its way to the disk. */
+  #waiting({ plan, told }: Submission): Uint32Array | undefined {
+    const waiting = plan.batches.flatMap(({ start, needs = [] }) =>
+      needs.flatMap((list, place) => (list.length > 0 && told[start + place] === undefined ? [start + place] : [])),
+    );
+    return waiting.length === 0 ? undefined : Uint32Array.from(waiting);
   }
 
   #meddleWithValues(submission: Submission, job: number, task: number): void {
