@@ -34,6 +34,8 @@ export interface JobDescription extends TaskSource {
   /** After more failed tasks than this the rest is cancelled; no limit by default. */
   readonly maxFails?: number;
   readonly options?: Omit<TaskOptions, "key" | "signal" | "common" | "version">;
+  /** Called once, when the scheduler knows the job and before it has its tasks: what they need is put where they find it. */
+  prepare?(): Promise<void>;
   /** Ends a minute after its last watcher has gone; durable jobs go on without clients. */
   readonly transient?: boolean;
 }
@@ -108,8 +110,10 @@ export async function openJob(
   checkTaskCount(id, taskCount);
   const options = wireOptions(description.options);
   const bytes = encodeJobCommon({ parts: parts && storeForJob(parts, id), common });
+  let prepared: Promise<void> | undefined;
   const attach = async (link: SchedulerLink): Promise<Attached> => {
     const opened = await link.ask({ type: "open", id, kind, version, common: bytes, maxFails, transient });
+    await (prepared ??= description.prepare?.());
     await appendBatches(link, opened.job, cutTasks(description, opened.tasks, options));
     await link.ask({ type: "seal", job: opened.job, tasks: taskCount });
     return { number: opened.job, known: opened.known };

@@ -3,7 +3,7 @@
  * a torn or altered part is as good as none.
  */
 import { hash } from "node:crypto";
-import { open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { open, readFile, stat, statfs, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -33,6 +33,10 @@ export function folderPartStore(folder: string): PartStore {
     getSlice: async (name, offset, into) => await ofFolder(folder, readPartSlice(folder, name, offset, into)),
     has: async (name) => await ofFolder(folder, isThere(partPath(folder, name))),
     change: async (name, change) => await changeByLook(store, name, change),
+    freeBytes: async () => {
+      const { bavail, bsize } = await ofFolder(folder, statfs(folder));
+      return bavail * bsize;
+    },
   };
   return store;
 }

@@ -27,9 +27,12 @@ interface Answer {
   readonly body: Uint8Array;
 }
 
-interface Request {
-  readonly method: "PUT" | "GET" | "HEAD";
+interface Request extends Asking {
   readonly name: string;
+}
+
+interface Asking {
+  readonly method: "PUT" | "GET" | "HEAD";
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: Uint8Array;
 }
@@ -68,6 +71,7 @@ export function httpPartStore(access: PartAccess, retryForMs = RETRY_FOR_MS, job
     },
     has: async (name) => (await ask({ method: "HEAD", name })).status === 200,
     change: async (name, change) => await changeByLook(store, name, change),
+    freeBytes: async () => freeBytesIn(await askOnce(base, access, { method: "GET", path: "/health" })),
   };
   return store;
 }
@@ -81,7 +85,7 @@ async function persist(base: string, access: PartAccess, what: Request, retryFor
   for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MOST_MS)) {
     let reason: string;
     try {
-      const answer = await askOnce(base, access, what);
+      const answer = await askOnce(base, access, { ...what, path: `/parts/${what.name}` });
       if (ANSWERS.has(answer.status) && !(what.method === "PUT" && answer.status === 404)) return answer;
       if (answer.status < 500 || answer.status === 507) throw refused(base, what, answer.status);
       reason = `it answers with status ${answer.status}`;
@@ -98,9 +102,9 @@ async function persist(base: string, access: PartAccess, what: Request, retryFor
 async function askOnce(
   base: string,
   { token, ca }: PartAccess,
-  { method, name, headers, body }: Request,
+  { method, path, headers, body }: Asking & { readonly path: string },
 ): Promise<Answer> {
-  const url = new URL(`/parts/${name}`, base);
+  const url = new URL(path, base);
   const options = {
     method,
     headers: { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) },
@@ -128,6 +132,12 @@ async function collect(response: IncomingMessage, method: string): Promise<Answe
   if (!response.complete || !isWhole) throw new Error(`the answer ends after ${body.byteLength} bytes`);
   const sha256 = response.headers["x-sha256"];
   return { status: response.statusCode ?? 0, sha256: typeof sha256 === "string" ? sha256 : undefined, body };
+}
+
+/** What the scheduler's health tells of the disk of its store. */
+function freeBytesIn({ body }: Answer): number | undefined {
+  const { parts } = JSON.parse(new TextDecoder().decode(body)) as { parts?: { bytesFree?: unknown } };
+  return typeof parts?.bytesFree === "number" ? parts.bytesFree : undefined;
 }
 
 function refused(base: string, { method, name, body }: Request, status: number): PeError {

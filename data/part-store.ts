@@ -35,6 +35,8 @@ export interface PartStore {
    * @throws {PeError} those of `get` and `put`
    */
   change(name: string, change: Change): Promise<void>;
+  /** Room on its disk; undefined where it does not tell. Absent where there is no disk. */
+  readonly freeBytes?: () => Promise<number | undefined>;
 }
 
 /** What it takes to speak with the scheduler's own store. */

@@ -49,8 +49,15 @@ export function sha256OfUpload({ path }: InputFile): string {
   return path.slice(SCHEME.length);
 }
 
-/** Names of the pieces of a file, and where they lie in it. */
-export function piecesOf(sha256: string, bytes: number): { name: string; start: number; stop: number }[] {
+/** Of a file: what its part is called, and where it lies in it. */
+export interface Piece {
+  readonly name: string;
+  readonly start: number;
+  readonly stop: number;
+}
+
+/** The pieces of a file, in their order. */
+export function piecesOf(sha256: string, bytes: number): Piece[] {
   const count = Math.max(1, Math.ceil(bytes / UPLOAD_PIECE_BYTES));
   return Array.from({ length: count }, (_, place) => {
     const start = place * UPLOAD_PIECE_BYTES;
@@ -129,6 +136,8 @@ export async function hashFile(file: InputFile, signal?: AbortSignal): Promise<s
 
 export interface Sending {
   readonly signal?: AbortSignal;
+  /** Reads what the store says it has, and sends again what is not whole. */
+  readonly verifies?: boolean;
   /** A piece is in the store: `isSent` now, or it was there. */
   readonly onPiece?: (bytes: number, isSent: boolean) => void;
 }
@@ -143,12 +152,11 @@ export async function sendFile(
   store: PartStore,
   file: InputFile,
   sha256: string,
-  { signal, onPiece }: Sending = {},
+  { signal, verifies, onPiece }: Sending = {},
 ): Promise<void> {
-  const pieces = piecesOf(sha256, file.bytes);
-  const there = await inLanes(pieces, LOOKS_AT_ONCE, async ({ name }) => await store.has(name));
-  for (const [place, { start, stop }] of pieces.entries()) if (there[place]!) onPiece?.(stop - start, false);
-  const missing = pieces.filter((_, place) => !there[place]!);
+  const missing = await missingPieces(store, { ...file, version: sha256 }, verifies);
+  const there = missing.reduce((rest, { start, stop }) => rest - (stop - start), file.bytes);
+  if (there > 0) onPiece?.(there, false);
   await readPieces(file, missing, async ({ name, start, stop }, bytes) => {
     signal?.throwIfAborted();
     await store.put(name, bytes);
@@ -156,9 +164,25 @@ export async function sendFile(
   });
 }
 
-const LOOKS_AT_ONCE = 4;
+/**
+ * Pieces that the store has not got.
+ *
+ * @param file Its version is its SHA-256.
+ * @param verifies Reads them: those that are not whole are missing too.
+ */
+export async function missingPieces(
+  store: PartStore,
+  { version, bytes }: InputFile,
+  verifies = false,
+): Promise<Piece[]> {
+  const pieces = piecesOf(version!, bytes);
+  const there = await inLanes(pieces, LOOKS_AT_ONCE, async ({ name }) =>
+    verifies ? (await store.get(name)) !== undefined : await store.has(name),
+  );
+  return pieces.filter((_, place) => !there[place]!);
+}
 
-type Piece = ReturnType<typeof piecesOf>[number];
+const LOOKS_AT_ONCE = 4;
 
 /** Reads pieces of a file one after the other; their memory is used again. */
 async function readPieces(

@@ -16,6 +16,7 @@ export function stateOf({ counts, sealed, tasks, waits, because }: JobStatus): s
     if (counts.cancelled > 0) return "cancelled";
     return counts.erred > 0 ? "failed" : "finished";
   }
+  if (!sealed && tasks === 0) return "opening";
   if (counts.processing > 0) return "running";
   return waits === undefined ? "queued" : "stuck";
 }

@@ -16,7 +16,7 @@ export function planRecord({
   costEstimateMs,
   warnings,
   unreadable,
-}: PeJob): unknown {
+}: PeJob): Readonly<Record<string, unknown>> {
   const { source, grid, common, shards } = manifest;
   return {
     job: id,

@@ -7,7 +7,8 @@ import { readMaps } from "../../data/maps.ts";
 import { planPe, type PeJob, type PeRequest } from "../../tasks/pe/plan.ts";
 import { computeMaps } from "./map-job.ts";
 import type { MapJobReport } from "./map-report.ts";
-import { collectMaps, submitMaps, type Cluster } from "./maps-on-cluster.ts";
+import { collectMaps, type Cluster } from "./maps-on-cluster.ts";
+import { submitMaps } from "./submitting.ts";
 import { startOwnCluster } from "../own-cluster.ts";
 
 export interface BenchOptions {

@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly priority?: number;
   /** After more failed tasks than this the rest is cancelled. */
   readonly maxFails?: number;
+  /** As of a `JobDescription`. */
+  readonly prepare?: (() => Promise<void>) | undefined;
 }
 
 export interface OpenedJob {
@@ -41,7 +43,7 @@ export async function openPeJob(client: Client, job: PeJob, options: OpenOptions
   return { cluster, before: counts.finished, retried };
 }
 
-function describe(job: PeJob, { parts, priority, maxFails }: OpenOptions): JobDescription {
+function describe(job: PeJob, { parts, priority, maxFails, prepare }: OpenOptions): JobDescription {
   const { id, kind, version, taskCount, common } = job;
   return {
     id,
@@ -54,6 +56,7 @@ function describe(job: PeJob, { parts, priority, maxFails }: OpenOptions): JobDe
     ...(job.groupOf !== undefined && { groupOf: (index: number) => job.groupOf!(index) }),
     ...(maxFails !== undefined && { maxFails }),
     ...(priority !== undefined && { options: { priority } }),
+    ...(prepare !== undefined && { prepare }),
     transient: false,
   };
 }

@@ -1,17 +1,16 @@
-/** PE jobs on a cluster: submitted, attached to from anywhere, and their maps or result files made here. */
+/** PE jobs on a cluster: attached to from anywhere, and their maps or result files made here. */
 import { counted } from "../../common/counted.ts";
 import { PeError, type ErrorRecord } from "../../common/errors.ts";
 import type { MapSource } from "../../data/maps.ts";
 import { openPartStore, SCHEDULERS_OWN, storeForJob, type PartAccess, type PartStore } from "../../data/part-store.ts";
-import type { PeJob } from "../../tasks/pe/plan.ts";
 import { mapKeys } from "../../tasks/pe/reduce.ts";
 import type { Client } from "../client.ts";
-import type { ClusterJob, JobStatus } from "../cluster-job.ts";
-import { computedJob, openPeJob, partOfJob, restoreParts, type OpenOptions } from "./job-computing.ts";
+import type { ClusterJob } from "../cluster-job.ts";
+import { computedJob, partOfJob, restoreParts } from "./job-computing.ts";
 import { storeEnds } from "./ends-record.ts";
 import { followJob, type FollowedJob, type Following } from "./job-following.ts";
 import { partsCopied, partsInPlace, type JobParts } from "./job-parts.ts";
-import { readRecord, storeRecord, type JobRecord } from "./job-record.ts";
+import { readRecord, type JobRecord } from "./job-record.ts";
 import { publishJob } from "./map-publishing.ts";
 import type { MapJobReport } from "./map-report.ts";
 import { describeMissing } from "./missing-cells.ts";
@@ -34,58 +33,6 @@ export interface MapsOnCluster {
   readonly before: number;
   /** Of an earlier try: failed or cancelled, running again. */
   readonly retried: number;
-}
-
-export interface Submitting extends Omit<OpenOptions, "parts"> {
-  /** URL of the part store; by default that of the job where it is known, else the scheduler's own. */
-  readonly parts?: string;
-}
-
-/**
- * Submits a job, or joins it where it is known. One that ended without success, and had its shards or parts elsewhere, is
- * forgotten first.
- *
- * @throws {PeError} `PE_JOB_CONFLICT` when it is known with its shards in another folder, or with another part store than
- *   is asked for; `PE_CONNECTION`; what the part store throws
- */
-export async function submitMaps(
-  { client, access }: Cluster,
-  record: JobRecord,
-  { parts: wanted, ...options }: Submitting,
-): Promise<MapsOnCluster> {
-  const found = await client.findJob(record.job.id);
-  const conflict = found && conflictWith(found, record, wanted);
-  // What came to nothing there is no reason not to do it here.
-  const isReplaced = conflict !== undefined && isUnsuccessful(await found!.status());
-  if (conflict !== undefined && !isReplaced) throw conflict;
-  if (isReplaced) await found!.release();
-  const known = isReplaced ? undefined : found;
-  const parts = known?.parts ?? wanted ?? SCHEDULERS_OWN;
-  // Before the job: whoever finds the job finds what it computes.
-  await storeRecord(openPartStore(storeForJob(parts, record.job.id), access), record);
-  return { record, ...(await openPeJob(client, record.job, { ...options, parts })) };
-}
-
-/** Ended, and not with all that it was for. */
-function isUnsuccessful({ sealed, tasks, counts: { finished, erred, cancelled } }: JobStatus): boolean {
-  return sealed && finished < tasks && finished + erred + cancelled === tasks;
-}
-
-/** The id says what is computed, not where it lies and goes: a job has one place of each. */
-function conflictWith(
-  { id, parts, common }: ClusterJob,
-  { job }: JobRecord,
-  wanted: string | undefined,
-): PeError | undefined {
-  const refuse = (reason: string): PeError =>
-    new PeError("PE_JOB_CONFLICT", `Cannot submit job ${id}${reason}, or forget it first: pe-client release ${id}`);
-  if (wanted !== undefined && parts !== wanted)
-    return refuse(` with --parts ${wanted}: it is known, and its results go to ${parts}; leave --parts out to join it`);
-  const there = (common as Partial<PeJob["common"]> | undefined)?.root;
-  if (there === undefined || there === job.common.root) return undefined;
-  return refuse(
-    ` with its shards in "${job.common.root}": it is known with the same shards in "${there}"; name those to join it`,
-  );
 }
 
 /** A job that somebody submitted. @throws {PeError} `PE_JOB_UNKNOWN`, `PE_RESULTS_UNREADABLE` when it is no job of maps. */

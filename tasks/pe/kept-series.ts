@@ -37,14 +37,9 @@ export interface SeriesReader {
 type Readable = Pick<Shard, "series" | "sampleBytes" | "read">;
 
 /** @param shard What `content` holds. */
-export async function keepingSeries(
-  shard: Readable,
-  { content, sha256, derived }: SharedContent,
-): Promise<SeriesReader> {
+export async function keepingSeries(shard: Readable, { sha256, derived }: SharedContent): Promise<SeriesReader> {
   const places = layOut(shard);
-  // What is stored as it is read costs as much to copy as to read.
-  const isPacked = content !== undefined && content.byteLength < places.bytes;
-  const memory = isPacked ? await derived?.(`pe-series-${VERSION}-${sha256}`, places) : undefined;
+  const memory = await derived?.(`pe-series-${VERSION}-${sha256}`, places);
   return memory === undefined ? countingReader(shard) : keepingReader(shard, memory, places);
 }
 

@@ -6,17 +6,21 @@ import { counted } from "../../../common/counted.ts";
 import { asPeError, EXIT, PeError } from "../../../common/errors.ts";
 import { JSON_OPTION, type CommandSpec, type Given } from "../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../common/command-line/console.ts";
+import { stopOnSignals } from "../../../common/command-line/interrupt.ts";
 import { makeFolders } from "../../../data/folders.ts";
 import { parseTaskLines } from "../../../data/result-text.ts";
-import { planPe } from "../../../tasks/pe/plan.ts";
+import { planPe, type PeJob } from "../../../tasks/pe/plan.ts";
 import type { JobRecord } from "../../maps/job-record.ts";
-import { submitMaps, type MapsOnCluster } from "../../maps/maps-on-cluster.ts";
+import type { Cluster, MapsOnCluster } from "../../maps/maps-on-cluster.ts";
 import { checkOutput } from "../../maps/output-check.ts";
+import { submitMaps, type Submitting } from "../../maps/submitting.ts";
 import { planTaskList, recordOf, wantedResults } from "../../maps/task-list.ts";
+import { checkUpload, uploadSize, type UploadProgress } from "../../maps/uploading.ts";
 import { CLUSTER_OPTIONS, withCluster } from "../cluster.ts";
 import { COLLECT_OPTIONS, collectHere } from "../collecting.ts";
 import { readRequest, requestOptions } from "../map-request.ts";
-import { planRecord, planText } from "../plan-text.ts";
+import { formatBytes, planRecord, planText } from "../plan-text.ts";
+import { createProgress, type ProgressState } from "../progress.ts";
 import { parseSigned, parseWhole } from "../quantities.ts";
 import { withS3Options } from "../s3-options.ts";
 
@@ -50,6 +54,10 @@ export const submit: CommandSpec = withS3Options({
         "where results go until the maps are made: a folder that all workers see, or s3://bucket/prefix " +
         "(default: the scheduler's own store)",
     },
+    {
+      flags: "--upload",
+      about: "send the shards to where results go, for workers that cannot see them; what is there is not sent again",
+    },
     { flags: "--dry-run", about: "show the plan, with the requests to S3, and stop; no scheduler is asked" },
     ...COLLECT_OPTIONS,
     ...CLUSTER_OPTIONS,
@@ -57,6 +65,7 @@ export const submit: CommandSpec = withS3Options({
   ],
   examples: [
     "pe-client submit --input shards --output maps.hdf5 --orders 3-7 --delays 1-10,22-24,90 --shards 0:100",
+    "pe-client submit --input shards --upload --output maps.hdf5 --orders 5 --delays 1-20",
     "pe-client submit --task-file tasks-m06t02.txt --detach",
     "pe-client submit --input s3://lasers/shards --orders 6 --delays 2 --part-format text --output s3://lasers/results",
   ],
@@ -74,9 +83,12 @@ async function submitCommand(given: Given, console: Console): Promise<number> {
   if (output !== undefined && !writesText(given))
     await checkOutput(output, records[0].job.manifest, given.flag("replace"));
   const planMs = performance.now() - startMs;
-  const text = records.map(({ job }) => planText(job)).join("");
+  const uploads = given.flag("upload");
+  if (uploads) for (const { job } of records) checkUpload(job);
+  const text = records.map(({ job }) => planText(job) + (uploads ? uploadText(job) : "")).join("");
   if (given.flag("dry-run")) {
-    printResult(console, given.flag("json"), oneOrAll(records.map(({ job }) => planRecord(job))), text);
+    const told = records.map(({ job }) => ({ ...planRecord(job), ...(uploads && { upload: uploadSize(job) }) }));
+    printResult(console, given.flag("json"), oneOrAll(told), text);
     return EXIT.ok;
   }
   console.stderr(text);
@@ -87,14 +99,74 @@ async function submitCommand(given: Given, console: Console): Promise<number> {
       ...(parts !== undefined && { parts: await partsUrl(parts) }),
       ...(maxFails !== undefined && { maxFails }),
     };
-    const [first, ...rest] = records;
-    const jobs: [MapsOnCluster, ...MapsOnCluster[]] = [await submitMaps(cluster, first, submitting)];
-    for (const record of rest) jobs.push(await submitMaps(cluster, record, submitting));
+    const jobs = uploads
+      ? await uploadAll(cluster, records, submitting, console)
+      : await submitAll(cluster, records, submitting);
     tellSubmitted(jobs, given, console);
     return given.flag("detach")
       ? EXIT.ok
       : await collectHere(cluster, jobs, { startMs, planMs, now: false }, given, console);
   });
+}
+
+type Jobs = [MapsOnCluster, ...MapsOnCluster[]];
+
+async function submitAll(
+  cluster: Cluster,
+  [first, ...rest]: readonly [JobRecord, ...JobRecord[]],
+  submitting: Submitting,
+): Promise<Jobs> {
+  const jobs: Jobs = [await submitMaps(cluster, first, submitting)];
+  for (const record of rest) jobs.push(await submitMaps(cluster, record, submitting));
+  return jobs;
+}
+
+/** The same with their shards, until they are in the store or Ctrl-C stops it. */
+async function uploadAll(
+  cluster: Cluster,
+  records: readonly [JobRecord, ...JobRecord[]],
+  submitting: Submitting,
+  console: Console,
+): Promise<Jobs> {
+  const progress = createProgress(console, "uploading");
+  const signals = stopOnSignals(console, "stopping the upload; what was sent stays (again to leave at once)");
+  const upload = async (record: JobRecord): Promise<MapsOnCluster> => {
+    let last: UploadProgress | undefined;
+    const onProgress = (state: UploadProgress): void => {
+      last = state;
+      progress.update(uploadState(state));
+    };
+    const maps = await submitMaps(cluster, record, { ...submitting, upload: { signal: signals.signal, onProgress } });
+    progress.end();
+    if (last?.doing === "uploading")
+      console.stderr(
+        `uploaded ${formatBytes(last.bytes - last.thereBytes)}; ${formatBytes(last.thereBytes)} were there\n`,
+      );
+    return maps;
+  };
+  try {
+    const [first, ...rest] = records;
+    const jobs: Jobs = [await upload(first)];
+    for (const record of rest) jobs.push(await upload(record));
+    return jobs;
+  } finally {
+    progress.end();
+    signals.release();
+  }
+}
+
+function uploadState({ doing, bytes, totalBytes, thereBytes, file }: UploadProgress): ProgressState {
+  const [done, total, before] = [bytes, totalBytes, thereBytes].map((each) => Math.round(each / 1e6)) as [
+    number,
+    number,
+    number,
+  ];
+  return { done, total, before, unit: "MB", current: doing === "hashing" ? `hashing ${file}` : file };
+}
+
+function uploadText(job: PeJob): string {
+  const { files, bytes } = uploadSize(job);
+  return `upload   ${counted(files, "file")}, ${formatBytes(bytes)}, less what the store has of them\n`;
 }
 
 /** A task list may be several jobs; anything else is one. */

@@ -217,6 +217,8 @@ describe("/health", () => {
       expect(known).toMatchObject({ status: "ok", jobs: 0, journal: { status: "open" }, connections: { workers: 0 } });
       expect(JSON.stringify(known)).not.toMatch(/token|\/tmp/);
     }
+    const store = openPartStore("scheduler:", { schedulerUrl: server.url, token: TOKENS.clientToken });
+    expect(await store.freeBytes!()).toBeGreaterThan(0);
     expect((await ask(server, "/health", { method: "POST" })).status).toBe(405);
     expect((await ask(server, "/health", { method: "HEAD" })).body).toHaveLength(0);
   });
