@@ -2,6 +2,7 @@
 import { PeError } from "../../common/errors.ts";
 import { decodeValue, encodeValue } from "../../protocol/values.ts";
 import type { AppendRequest } from "../jobs/task-batches.ts";
+import type { FutureBatch } from "./batch.ts";
 import { Blobs } from "./blobs.ts";
 import { batchOf, Future, placeOf } from "./future.ts";
 import type { Append, LooseJob } from "./loose-job.ts";
@@ -37,19 +38,34 @@ export function closedJobs(append: Append): Set<LooseJob> {
 /** Needs with keys whose place is not known on this connection: their keys have to be asked about. */
 export function unnamedNeeds(append: Append): Future[] {
   const inside = append.batch;
+  const own = new Set(inside?.hasKeys === true ? placesOf(append) : []);
   return [...needsOf(append)].filter((need) => {
     const [batch, place] = [batchOf(need), placeOf(need)];
-    if (!batch.hasKeys || (batch === inside && batch.isPending(place))) return false;
-    return locate(batch.where, place) === undefined;
+    if (!batch.hasKeys || (batch === inside && (batch.isPending(place) || own.has(place)))) return false;
+    return !batch.where.isLost(place) && locate(batch.where, place) === undefined;
   });
 }
 
-/** Why a task can never run, if so: what it needs has failed, and the scheduler does not know that. */
-export function lostNeed(append: Append, place: number): PeError | undefined {
+/** Tasks of an append that can never run, and why: what they need has failed or is lost, and the scheduler does not know that. */
+export function lostNeeds(append: Append): Map<number, PeError> {
+  const lost = new Map<number, PeError>();
   const batch = append.batch!;
+  if (batch.needEnds.length === 0) return lost;
+  const own = new Set(batch.hasKeys ? placesOf(append) : []);
+  for (const place of placesOf(append)) {
+    const error = lostNeed(batch, place, own);
+    if (error === undefined) continue;
+    lost.set(place, error);
+    own.delete(place);
+  }
+  return lost;
+}
+
+/** @param own Places that the same append names. */
+function lostNeed(batch: FutureBatch, place: number, own: ReadonlySet<number>): PeError | undefined {
   for (const need of batch.needsOf(place)) {
     const [other, at] = [batchOf(need), placeOf(need)];
-    const isHere = other.isFinished(at) && other.valueBytes(at) === 0;
+    const isHere = other.isFinished(at) && (other.valueBytes(at) === 0 || (other === batch && own.has(at)));
     if (other.isPending(at) || isHere || locate(other.where, at) !== undefined) continue;
     const cause = other.isFinished(at) ? lostValueError(need.key) : other.error(at);
     const text = `Task ${need.key}, which it needs, failed: ${cause.message}`;

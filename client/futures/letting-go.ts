@@ -15,7 +15,6 @@ interface Unsaid {
 }
 
 export class LettingGo {
-  /** Ascending by order. */
   #unsaid: Unsaid[] = [];
   /** Numbers of the jobs that the scheduler tells this connection about. */
   readonly #watched = new Set<number>();
@@ -65,7 +64,7 @@ export class LettingGo {
   #note(where: Whereabouts, place: number, said: Map<number, number[]>): boolean {
     const { job } = where;
     const there = locate(where, place);
-    const own = where.hasKeys ? (there?.job === job.number ? there?.task : undefined) : numberOf(where, place);
+    const own = numberOf(where, place);
     if (own === undefined && there === undefined) return !isUnderWay(where, place);
     if (own !== undefined) job.letGo.add(own);
     // Of what is not watched nothing is wanted; when it will be, it is said then.

@@ -40,6 +40,8 @@ export class LooseJob implements Lane {
   isOpening = false;
   /** Connections lost. */
   life = 0;
+  /** Times that the scheduler has lost it. */
+  losses = 0;
   /** Of tasks with keys: an append waits for its answer. */
   isBusy = false;
   /** Tasks that the scheduler has or will have by what was sent. */

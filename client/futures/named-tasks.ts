@@ -32,7 +32,13 @@ export class NamedTasks {
       const at = known.get(index);
       const job = at === undefined ? append.job.number! : joined!.jobs[at]!;
       const task = at === undefined ? fresh++ : joined!.tasks[at]!;
-      if (at === undefined || job === append.job.number) append.job.letGo.delete(task);
+      if (job === append.job.number) {
+        if (where.own?.losses !== batch.job.losses)
+          where.own = { losses: batch.job.losses, numbers: new Uint32Array(batch.count) };
+        where.own.numbers[place] = task + 1;
+        // Of a need that was released only the number is asked for.
+        if (!batch.isReleased(place)) batch.job.letGo.delete(task);
+      }
       where.located.jobs[place] = job;
       where.located.tasks[place] = task;
       this.#put(job, task, { batch, place });

@@ -5,7 +5,7 @@
 import { PeError } from "../../common/errors.ts";
 import { COLUMN_TASKS_MAX, UNCONFIRMED_APPENDS_MAX, UNCONFIRMED_BYTES_MAX } from "../limits.ts";
 import { LinkLost, type Joined, type SchedulerLink, type Told } from "../session/link.ts";
-import { appendBytes, appendRequest, closedJobs, lostNeed, placesOf, unnamedNeeds } from "./append-request.ts";
+import { appendBytes, appendRequest, closedJobs, lostNeeds, placesOf, unnamedNeeds } from "./append-request.ts";
 import type { FutureBatch } from "./batch.ts";
 import { batchOf, placeOf, type Future } from "./future.ts";
 import { LettingGo } from "./letting-go.ts";
@@ -209,6 +209,7 @@ export class Outbox {
         .filter((item) => !("count" in item && item.job === job && lost.has(item.batch)));
       for (const append of job.appends.splice(0)) append.state = "lost";
       job.letGo.clear();
+      job.losses++;
       this.#line([...again, ...rest]);
     }
     job.opened(number, tasks);
@@ -266,7 +267,9 @@ export class Outbox {
       else {
         const known = job.appends.splice(0);
         for (const append of known) append.state = "lost";
-        again.push(...this.#appendAnew(known.map(({ batch }) => batch)), ...this.#nameValues(job));
+        const anew = this.#appendAnew(known.map(({ batch }) => batch));
+        // What has ended goes before what may need it.
+        again.push(...this.#nameValues(job), ...anew);
       }
     }
     this.#line([...again, ...this.#items.slice(this.#next)]);
@@ -274,9 +277,10 @@ export class Outbox {
 
   /** Of tasks with keys that have ended: their values are still wanted, and the scheduler has to be told by whom. */
   #nameValues(job: LooseJob): Append[] {
-    return [...job.holders].flatMap(({ batch, values }) =>
-      batch === undefined ? [] : [this.#append(batch, [...values])],
-    );
+    return [...job.holders].flatMap(({ batch, values }) => {
+      const places = [...values].toSorted((a, b) => a - b);
+      return batch === undefined ? [] : [this.#append(batch, places)];
+    });
   }
 
   /** The items that are to be sent: what a task needs goes before it. */
@@ -306,11 +310,13 @@ export class Outbox {
     this.#unconfirmedBytes += bytes;
     let joined: Joined | undefined;
     link
-      .ask(request, (told) => (joined = told))
-      .then(
-        ({ tasks }) => link === this.#link && this.#confirmed(append, tasks, joined, bytes),
-        (error: Error) => this.#refused(append, error, link, bytes),
-      );
+      .ask(
+        request,
+        (told) => (joined = told),
+        // At once: how its tasks end may be told in the same breath.
+        ({ tasks }) => void (link === this.#link && this.#confirmed(append, tasks, joined, bytes)),
+      )
+      .catch((error: Error) => this.#refused(append, error, link, bytes));
     return "sent";
   }
 
@@ -329,20 +335,16 @@ export class Outbox {
     return "again";
   }
 
-  /** Tasks whose needs have failed and are lost fail here. @returns Whether there were any. */
+  /** Tasks whose needs have failed or are lost fail here; those that have ended are named no more. @returns Whether there were any. */
   #failLost(append: Append): boolean {
     const batch = append.batch!;
-    if (batch.needEnds.length === 0) return false;
-    let failed = 0;
-    for (const place of placesOf(append)) {
-      const error = batch.isPending(place) ? lostNeed(append, place) : undefined;
-      if (error === undefined) continue;
-      batch.erred(place, error);
-      failed++;
-    }
-    if (failed === 0) return false;
-    const left = batch.pendingPlaces(placesOf(append));
-    if (batch.where.home === append) batch.where.home = undefined;
+    const lost = lostNeeds(append);
+    if (lost.size === 0) return false;
+    for (const [place, error] of lost)
+      if (batch.isPending(place)) batch.erred(place, error);
+      else batch.where.lose(place);
+    append.state = "lost";
+    const left = [...placesOf(append)].filter((place) => !lost.has(place));
     const rest = this.#items.slice(this.#next + 1);
     this.#line(left.length === 0 ? rest : [this.#append(batch, left), ...rest]);
     return true;
@@ -359,9 +361,17 @@ export class Outbox {
       job.rows = tasks;
       // What has ended of them may have been told before: it is told again.
       for (const number of this.#named.add(append, tasks, joined)) this.#watch(number);
+      this.#letGoAgain(append);
     }
     if (append.batch?.unended === 0) append.batch = undefined;
     this.#pump();
+  }
+
+  /** What was released is named again where a task needs it; it is let go of when all such tasks are sent. */
+  #letGoAgain(append: Append): void {
+    const { batch } = append;
+    const released = batch === undefined ? [] : [...placesOf(append)].filter((place) => batch.isReleased(place));
+    if (released.length > 0) this.#lettingGo.add(Number.MAX_SAFE_INTEGER, batch!.where, released);
   }
 
   /** `bytes`: what it took when it was sent; the parameters of a task that has ended are gone. */

@@ -14,8 +14,12 @@ export class Whereabouts {
   moved: Map<number, { readonly append: Append; readonly index: number }> | undefined;
   /** Of tasks with keys, by what the scheduler answered on one connection: job and number there. */
   located: { readonly life: number; readonly jobs: Uint32Array; readonly tasks: Uint32Array } | undefined;
+  /** Of tasks with keys: numbers in their own job, counted from 1, as long as the scheduler has not lost it. */
+  own: { readonly losses: number; readonly numbers: Uint32Array } | undefined;
   /** Places of tasks whose results are values, and wanted. */
   #values: Set<number> | undefined;
+  /** Places of tasks that have ended and cannot be named any more, because what they need is lost. */
+  #lost: Set<number> | undefined;
   #batch: WeakRef<FutureBatch> | undefined;
 
   constructor(job: LooseJob, hasKeys: boolean) {
@@ -44,6 +48,15 @@ export class Whereabouts {
     this.#values?.delete(place);
     if (this.values.size === 0) this.job.holders.delete(this);
   }
+
+  isLost(place: number): boolean {
+    return this.#lost?.has(place) === true;
+  }
+
+  lose(place: number): void {
+    (this.#lost ??= new Set()).add(place);
+    this.letGo(place);
+  }
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -60,8 +73,12 @@ export function locate(where: Whereabouts, place: number): { job: number; task: 
   return task === undefined ? undefined : { job: number!, task };
 }
 
-/** The number in its job of a task without a key, once it was sent. */
+/** The number of a task in its own job, once it was sent; of one with a key, once the scheduler has said it. */
 export function numberOf(where: Whereabouts, place: number): number | undefined {
+  if (where.hasKeys) {
+    const number = where.own?.losses === where.job.losses ? where.own.numbers[place]! : 0;
+    return number === 0 ? undefined : number - 1;
+  }
   const moved = where.moved?.get(place);
   const append = moved?.append ?? where.home;
   if (append === undefined || append.state === "waiting" || append.state === "lost") return undefined;
@@ -70,6 +87,7 @@ export function numberOf(where: Whereabouts, place: number): number | undefined 
 
 /** Whether a task has a place, or will have one without anybody asking. */
 export function isUnderWay(where: Whereabouts, place: number): boolean {
+  if (where.isLost(place)) return false;
   const append = where.moved?.get(place)?.append ?? where.home;
   return append !== undefined && append.state !== "lost";
 }

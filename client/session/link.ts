@@ -54,6 +54,7 @@ interface Pending {
   readonly done: (answer: Answer) => void;
   readonly fail: (error: Error) => void;
   readonly onJoined: ((joined: Joined) => void) | undefined;
+  readonly onAnswer: ((answer: Answer) => void) | undefined;
 }
 
 type Listener = (message: Told) => void;
@@ -137,14 +138,20 @@ export class SchedulerLink {
    * Asks and waits for the answer.
    *
    * @param onJoined Of an append: told of keys that were known, before the answer.
+   * @param onAnswer Told the answer before anything that came after it is told; a promise would know it later.
    * @throws {PeError} The scheduler's refusal. @throws {LinkLost} when the connection ended before the answer.
    */
-  async ask<Asked extends Request>(request: Asked, onJoined?: (joined: Joined) => void): Promise<AnswerTo<Asked>> {
+  async ask<Asked extends Request>(
+    request: Asked,
+    onJoined?: (joined: Joined) => void,
+    onAnswer?: (answer: AnswerTo<Asked>) => void,
+  ): Promise<AnswerTo<Asked>> {
     return await new Promise<AnswerTo<Asked>>((done, fail) => {
       if (this.#isLost) return fail(new LinkLost());
       const number = (this.#request = (this.#request % NO_JOB) + 1);
       this.#connection.send({ ...request, request: number });
-      this.#pending.set(number, { done: done as (answer: Answer) => void, fail, onJoined });
+      const [told, heard] = [done, onAnswer] as [(answer: Answer) => void, ((answer: Answer) => void) | undefined];
+      this.#pending.set(number, { done: told, fail, onJoined, onAnswer: heard });
     });
   }
 
@@ -192,7 +199,10 @@ export class SchedulerLink {
     const pending = this.#pending.get(answer.request);
     this.#pending.delete(answer.request);
     if (answer.type === "refused") pending?.fail(toldError(answer.code, answer.message));
-    else pending?.done(answer);
+    else {
+      pending?.onAnswer?.(answer);
+      pending?.done(answer);
+    }
   }
 
   #onBeat(): void {

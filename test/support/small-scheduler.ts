@@ -10,7 +10,7 @@ import {
   type SchedulerToClient,
 } from "../../protocol/client-link.ts";
 import type { Connection } from "../../protocol/connection.ts";
-import { INLINE_BYTES_MAX, valueKey } from "../../protocol/held-values.ts";
+import { INLINE_BYTES_MAX, valueKey, type ValueName } from "../../protocol/held-values.ts";
 import type { JournalRecord } from "../../protocol/journal-records.ts";
 import { packOrLayOut, readValue } from "../../protocol/large-values.ts";
 import { pair } from "../../protocol/memory.ts";
@@ -45,7 +45,9 @@ const NONE = new Uint8Array(0);
 /** Of a task: a value has a place among its needs, the others come in the places that are left. */
 interface Input {
   readonly place: number | undefined;
-  readonly value: unknown;
+  readonly value?: unknown;
+  /** The worker does not have it. */
+  readonly missing?: ValueName;
 }
 
 function inOrder(inputs: readonly Input[]): unknown[] {
@@ -83,6 +85,8 @@ export class SmallScheduler {
   readonly #inputs = new Map<string, Input[]>();
   /** Large results that the worker holds. */
   readonly values = new Map<string, SharedArrayBuffer>();
+  /** Of those the report is not durable. */
+  readonly #unstored = new Set<string>();
   /** Names of values that clients fetched. */
   readonly fetched: string[] = [];
   /** Of values whose fetching waits. */
@@ -138,7 +142,7 @@ export class SmallScheduler {
   /** From now on tasks wait. */
   holdWork(): void {
     this.#isHeld = true;
-    this.#step({ type: "worker-closed", link: this.#workerLink });
+    this.#loseWorker();
   }
 
   releaseWork(): void {
@@ -153,7 +157,7 @@ export class SmallScheduler {
   /** The worker dies, and what it held with it; another takes its place. */
   replaceWorker(): void {
     this.values.clear();
-    this.#step({ type: "worker-closed", link: this.#workerLink });
+    this.#loseWorker();
     if (!this.#isHeld) this.#register();
   }
 
@@ -162,6 +166,9 @@ export class SmallScheduler {
     this.records.length = this.#durable;
     this.#core = undefined;
     this.#life++;
+    this.#workerLink = ++this.#link;
+    for (const key of this.#unstored) this.values.delete(key);
+    this.#unstored.clear();
     for (const connection of this.#clients.values()) connection.close("killed");
     this.#clients.clear();
   }
@@ -192,6 +199,13 @@ export class SmallScheduler {
   close(): void {
     clearInterval(this.#ticker);
     this.kill();
+  }
+
+  /** What it has begun is told by nobody. */
+  #loseWorker(): void {
+    const link = this.#workerLink;
+    this.#workerLink = ++this.#link;
+    this.#step({ type: "worker-closed", link });
   }
 
   /** A worker that comes back says what it holds. */
@@ -250,6 +264,9 @@ export class SmallScheduler {
     if (message.type === "job") this.#jobs.set(message.job, message);
     if (message.type === "inputs") this.#keepInputs(message);
     if (message.type === "values") this.#keepValues(message);
+    if (message.type === "stored")
+      for (const task of message.tasks)
+        this.#unstored.delete(valueKey({ id: this.#jobs.get(message.job)?.id ?? "", task }));
     if (message.type === "free")
       for (const task of message.tasks) this.values.delete(valueKey({ id: message.id, task }));
     if (message.type !== "assign") return;
@@ -264,7 +281,7 @@ export class SmallScheduler {
     const { job, tasks, attempts, counts, ends, values } = message;
     let first = 0;
     for (const [place, task] of tasks.entries()) {
-      const name = `${this.#life}/${job}/${task}/${attempts[place]}`;
+      const name = `${this.#workerLink}/${job}/${task}/${attempts[place]}`;
       const inputs = this.#inputs.get(name) ?? [];
       for (const stop = first + counts[place]!; first < stop; first++)
         inputs.push({
@@ -276,10 +293,14 @@ export class SmallScheduler {
   }
 
   #keepValues({ job, task, attempt, places, values }: Extract<SchedulerToWorker, { type: "values" }>): void {
-    const name = `${this.#life}/${job}/${task}/${attempt}`;
+    const name = `${this.#workerLink}/${job}/${task}/${attempt}`;
     const inputs = this.#inputs.get(name) ?? [];
-    for (const [at, value] of values.entries())
-      inputs.push({ place: places[at]!, value: readValue(this.values.get(valueKey(value))!) });
+    for (const [at, value] of values.entries()) {
+      const blob = this.values.get(valueKey(value));
+      inputs.push(
+        blob === undefined ? { place: places[at]!, missing: value } : { place: places[at]!, value: readValue(blob) },
+      );
+    }
     this.#inputs.set(name, inputs);
   }
 
@@ -289,14 +310,20 @@ export class SmallScheduler {
     attempt: number,
     bytes: Uint8Array,
   ): Promise<void> {
-    const life = this.#life;
-    const name = `${life}/${job}/${task}/${attempt}`;
+    const worker = this.#workerLink;
+    const name = `${worker}/${job}/${task}/${attempt}`;
     const { epoch } = this.core.state;
     const hand = { job, tasks: Uint32Array.of(task), epochs: Uint32Array.of(epoch), attempts: Uint32Array.of(attempt) };
     const report = (message: WorkerToScheduler): void => {
-      if (life === this.#life) this.#say(message);
+      if (worker === this.#workerLink) this.#say(message);
     };
     await new Promise(setImmediate);
+    const missing = this.#inputs.get(name)?.find((input) => "missing" in input);
+    if (missing?.missing !== undefined) {
+      const { id: of, task: value } = missing.missing;
+      this.#inputs.delete(name);
+      return report({ type: "starved", job, task, epoch, attempt, id: of, value, gone: ["small"] });
+    }
     try {
       const parameters = bytes.byteLength === 0 ? undefined : decodeValue(bytes, inOrder(this.#inputs.get(name) ?? []));
       const shown = JSON.stringify(parameters, (_, item: unknown) => (ArrayBuffer.isView(item) ? "array" : item));
@@ -305,10 +332,11 @@ export class SmallScheduler {
       const packed = packOrLayOut(await this.#options.kinds[kind]!(parameters, context), INLINE_BYTES_MAX);
       const results = packed instanceof Uint8Array ? packed.slice() : NONE;
       const sizes = packed instanceof Uint8Array ? {} : { sizes: Uint32Array.of(packed.bytes) };
-      if (!(packed instanceof Uint8Array) && life === this.#life) {
+      if (!(packed instanceof Uint8Array) && worker === this.#workerLink) {
         const blob = new SharedArrayBuffer(packed.bytes);
         packed.writeInto(new Uint8Array(blob));
         this.values.set(valueKey({ id, task }), blob);
+        this.#unstored.add(valueKey({ id, task }));
       }
       const ends = Uint32Array.of(results.byteLength);
       report({ type: "done", ...hand, took: Uint32Array.of(100), ends, results, ...sizes });
