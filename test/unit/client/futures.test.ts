@@ -9,6 +9,7 @@ import { LooseTasks } from "../../../client/futures/loose-tasks.ts";
 import { SchedulerSession } from "../../../client/session/session.ts";
 import type { TaskOptions } from "../../../client/task-options.ts";
 import { ValueFetcher } from "../../../client/values/value-fetcher.ts";
+import type { SchedulerToClient } from "../../../protocol/client-link.ts";
 import { SmallScheduler, type SmallKind } from "../../support/small-scheduler.ts";
 
 const schedulers: SmallScheduler[] = [];
@@ -45,8 +46,8 @@ function start(): SmallScheduler {
   return scheduler;
 }
 
-async function connect(scheduler: SmallScheduler): Promise<LooseTasks> {
-  const session = await SchedulerSession.open({ connect: scheduler.connect, name: "test" });
+async function connect(scheduler: SmallScheduler, way = scheduler.connect): Promise<LooseTasks> {
+  const session = await SchedulerSession.open({ connect: way, name: "test" });
   sessions.push(session);
   return new LooseTasks(session, (_, version = "1") => version, new ValueFetcher(session, scheduler.fetchValue));
 }
@@ -55,6 +56,25 @@ async function begin(): Promise<{ scheduler: SmallScheduler; tasks: LooseTasks; 
   const scheduler = start();
   const tasks = await connect(scheduler);
   return { scheduler, tasks, submit: submitTo(tasks) };
+}
+
+/** Connects so that from a message of the type `first` on nothing is heard until one of the type `last` can be. */
+function heardTogether(scheduler: SmallScheduler, first: string, last: string): SmallScheduler["connect"] {
+  return async () => {
+    const connection = await scheduler.connect();
+    const onMessages = connection.onMessages.bind(connection);
+    connection.onMessages = (listener) => {
+      let held: SchedulerToClient[] = [];
+      onMessages((messages) => {
+        held.push(...messages);
+        if (held.some(({ type }) => type === first) && !held.some(({ type }) => type === last)) return;
+        const heard = held;
+        held = [];
+        listener(heard);
+      });
+    };
+    return connection;
+  };
 }
 
 type Submit = (kind: string, parameters?: unknown, options?: TaskOptions) => Future;
@@ -266,6 +286,14 @@ describe("a key", () => {
     for (const key of keys)
       await expect(other("echo", large, { key }).result()).rejects.toMatchObject({ code: "PE_JOB_CONFLICT" });
     expect(await other("echo", 1).result()).toBe(1);
+  });
+
+  test("has its result also when that is told in the same breath as the key is taken", async () => {
+    const scheduler = start();
+    const submit = submitTo(await connect(scheduler, heardTogether(scheduler, "appended", "finished")));
+    expect(await gather(numbers(3).map((value) => submit("square", value, { key: `key ${value}` })))).toEqual([
+      0, 1, 4,
+    ]);
   });
 
   test("goes through a lost connection and a lost journal", async () => {
