@@ -438,8 +438,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a value makes room while a task uses it",
     file: "worker/core/values.ts",
-    find: 'now === "here" && users.size === 0);',
-    replace: 'now === "here");',
+    find: 'if (value.state !== "here" || value.users.size > 0) return;',
+    replace: 'if (value.state !== "here") return;',
   },
   {
     name: "a task begins before its values are there",

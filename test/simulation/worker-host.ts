@@ -14,7 +14,7 @@ import type {
 import { valueKey, type ValueName } from "../../protocol/held-values.ts";
 import { VERDICT_AFTER_MS } from "../../scheduler/core/limits.ts";
 import { handKey, type WorkerState } from "../../worker/core/state.ts";
-import { isReady } from "../../worker/core/values.ts";
+import { isReady, leaveValues } from "../../worker/core/values.ts";
 import { must } from "./ledger.ts";
 import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
@@ -220,7 +220,7 @@ export class WorkerHost {
     const hand = this.core?.state.line.pop();
     if (hand === undefined) return;
     this.core!.state.hands.delete(handKey(hand.job.job, hand.task));
-    for (const value of hand.values) value.users.delete(hand);
+    leaveValues(this.core!.state, hand);
   }
 
   /** What its process holds: to be told when it dies. */
@@ -396,13 +396,16 @@ export class WorkerHost {
   }
 
   /** What waits waits for something; what is used is there. */
-  #checkValues({ values, hands, hereBytes }: WorkerState): void {
+  #checkValues({ values, hands, hereBytes, idle }: WorkerState): void {
+    must(idle.copies.size + idle.others.size <= values.size, `${this.name} has idle values that it has not`);
     if (values.size === 0) return must(hereBytes === 0, `${this.name} counts ${hereBytes} bytes of no values`);
     let bytes = 0;
     for (const [key, value] of values) {
       if (value.state === "here") bytes += value.bytes;
       if (value.state === "here" || value.state === "spilling")
         must(this.#values.get(key)?.isInMemory, `${this.name} has not ${key} in memory`);
+      const isIdle = value.state === "here" && value.users.size === 0;
+      must(isIdle === (idle.copies.has(value) || idle.others.has(value)), `${this.name} takes ${key} for idle or not`);
       must(!value.isFreed || value.users.size > 0, `${this.name} keeps ${key}, which is freed`);
       for (const hand of value.users)
         must(hand.values.includes(value), `a hand-out uses value ${key} of ${this.name}, and does not need it`);

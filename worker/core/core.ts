@@ -27,6 +27,7 @@ import {
   onSpilled,
   onValueHere,
   onValueMissing,
+  useValues,
   want,
 } from "./values.ts";
 
@@ -211,7 +212,7 @@ function assign(
       values,
       state: { name: "line" },
     };
-    for (const value of values) value.users.add(hand);
+    useValues(state, hand);
     // A hand-out that this one replaces runs on unseen; its report would be too old.
     const old = state.hands.get(key);
     if (old !== undefined) drop(state, number, task, old.epoch, old.attempt);

@@ -116,10 +116,12 @@ export interface WorkerState {
   readonly slots: readonly Slot[];
   /** Results that came ahead of the hand-out that needs them; by `handKey`. */
   readonly inputs: Map<number, Inputs>;
-  /** By `valueKey`; least recently used first. */
+  /** By `valueKey`. */
   readonly values: Map<string, HeldValue>;
   /** Of the values that are here and not on their way to the disk. */
   hereBytes: number;
+  /** Values that are here and that nobody uses, used longest ago first: copies that may be dropped, and the others. */
+  readonly idle: { readonly copies: Set<HeldValue>; readonly others: Set<HeldValue> };
   /** Running mean by job, microseconds. */
   readonly tookUs: Map<number, number>;
   paused: boolean;
@@ -154,6 +156,7 @@ export function createState(identity: WorkerIdentity): WorkerState {
     inputs: new Map(),
     values: new Map(),
     hereBytes: 0,
+    idle: { copies: new Set(), others: new Set() },
     tookUs: new Map(),
     paused: false,
     rssBytes: 0,

@@ -16,8 +16,8 @@ export function keepOwn(state: WorkerState, { job: { id }, task, epoch, attempt 
   value.isCopy = false;
   value.isFreed = false;
   value.made = { epoch, attempt };
-  if (value.state !== "spilling") become(state, value, "here");
-  use(state, value);
+  state.values.set(valueKey(value), value);
+  become(state, value, value.state === "spilling" ? "spilling" : "here");
   // Who waits for a copy of it has it now.
   if (wasAwaited) onHere(state, value);
   makeRoom(state);
@@ -47,18 +47,29 @@ function become(state: WorkerState, value: HeldValue, now: HeldValue["state"]): 
   if (value.state === "here") state.hereBytes -= value.bytes;
   if (now === "here") state.hereBytes += value.bytes;
   value.state = now;
+  sort(state, value);
 }
 
 function forget(state: WorkerState, value: HeldValue): void {
-  become(state, value, "fetching");
   state.values.delete(valueKey(value));
+  become(state, value, "fetching");
 }
 
-/** The one used last is the last to go. */
-function use(state: WorkerState, value: HeldValue): void {
-  const key = valueKey(value);
-  state.values.delete(key);
-  state.values.set(key, value);
+/** Puts a value where it belongs among those that can make room; the one used last is the last to go. */
+function sort({ idle }: WorkerState, value: HeldValue): void {
+  idle.copies.delete(value);
+  idle.others.delete(value);
+  if (value.state !== "here" || value.users.size > 0) return;
+  if (value.isCopy && !value.isKept) idle.copies.add(value);
+  else idle.others.add(value);
+}
+
+/** A hand-out needs these values. */
+export function useValues(state: WorkerState, hand: HandOut): void {
+  for (const value of hand.values) {
+    value.users.add(hand);
+    sort(state, value);
+  }
 }
 
 export function nameOf({ id, task }: ValueName): ValueName {
@@ -70,9 +81,10 @@ export function want(state: WorkerState, wanted: Wanted): HeldValue {
   const known = state.values.get(valueKey(wanted));
   const value = known ?? newValue(wanted);
   value.isFreed = false;
-  use(state, value);
-  if (known === undefined) fetch(state, value, wanted.sources);
-  else if (known.state === "spilled") fetch(state, value, []);
+  if (known === undefined) {
+    state.values.set(valueKey(value), value);
+    fetch(state, value, wanted.sources);
+  } else if (known.state === "spilled") fetch(state, value, []);
   return value;
 }
 
@@ -146,6 +158,7 @@ export function onNotSpilled(state: WorkerState, name: ValueName): void {
 export function leaveValues(state: WorkerState, hand: HandOut): void {
   for (const value of hand.values) {
     value.users.delete(hand);
+    sort(state, value);
     forgetUnused(state, value);
   }
   if (hand.values.length > 0) makeRoom(state);
@@ -172,6 +185,7 @@ export function keep(state: WorkerState, { values }: Said<"keep">): void {
   for (const wanted of values) {
     const value = want(state, wanted);
     value.isKept = true;
+    sort(state, value);
     if (value.state !== "fetching") sayHave(state, [value]);
   }
 }
@@ -226,18 +240,15 @@ export function makeRoom(state: WorkerState): void {
   // When memory is short for whatever reason, values are what can be moved out of the way.
   let surplus = state.hereBytes - (state.paused ? valueBytesMax / PAUSED_DIVISOR : valueBytesMax);
   if (surplus <= 0) return;
-  const idle = [...state.values.values()].filter(({ state: now, users }) => now === "here" && users.size === 0);
-  for (const value of idle) {
+  for (const value of state.idle.copies) {
     if (surplus <= 0) return;
-    if (!value.isCopy || value.isKept) continue;
     surplus -= value.bytes;
     forget(state, value);
     state.out.push({ type: "free-value", name: nameOf(value) });
     send(state, { type: "lost", id: value.id, tasks: Uint32Array.of(value.task) });
   }
-  for (const value of idle) {
+  for (const value of state.idle.others) {
     if (surplus <= 0) return;
-    if (state.values.get(valueKey(value)) !== value) continue;
     surplus -= value.bytes;
     become(state, value, "spilling");
     state.out.push({ type: "spill-value", name: nameOf(value) });
