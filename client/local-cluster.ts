@@ -1,5 +1,5 @@
 /** A scheduler and workers in this process, on connections in memory: the very same cores and threads as in a cluster. */
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { PeError } from "../common/errors.ts";
 import type { LogLine } from "../common/log.ts";
 import { clientToScheduler, schedulerToClient } from "../protocol/client-link.ts";
@@ -104,11 +104,14 @@ export async function startLocalCluster(options: LocalOptions): Promise<LocalClu
   };
 }
 
+/** Of the memory of this machine, what results that stay at all its workers may take before they go to the disk. */
+const VALUES_SHARE = 0.4;
+
 async function startLocalWorker(
   scheduler: Scheduler,
   place: number,
   threads: number,
-  { kinds = [], scratch, keepsInputs, log }: LocalOptions,
+  { workers = 1, kinds = [], scratch, keepsInputs, log }: LocalOptions,
   holders: LocalHolder[],
 ): Promise<Worker> {
   const name = `local-${place + 1}`;
@@ -116,6 +119,7 @@ async function startLocalWorker(
     name,
     threads,
     kinds,
+    valueBytesMax: Math.floor((totalmem() * VALUES_SHARE) / workers),
     ...(scratch !== undefined && { scratch }),
     ...(keepsInputs !== undefined && { keepsInputs }),
     ...(log !== undefined && { log }),
