@@ -6,6 +6,7 @@ import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { collectGarbage } from "../common/garbage.ts";
 import { valueToken } from "../protocol/access.ts";
 import { makeCertificates, makeOwnCertificate } from "../protocol/certificates.ts";
@@ -21,6 +22,7 @@ import { ValueStore } from "../worker/values/store.ts";
 const SECRET = "the-token-of-workers";
 const HOST = "127.0.0.1";
 const MEMORY_EVERY_MS = 5;
+const SETTLE_MS = 200;
 
 /** What a process is told. */
 export type Told =
@@ -87,7 +89,7 @@ async function act(told: Told): Promise<unknown> {
     case "touch":
       return touchOften(told.bytes, told.times);
     case "memory":
-      return takeMemory();
+      return await takeMemory();
   }
 }
 
@@ -167,20 +169,18 @@ function touchOften(bytes: number, times: number): Fetched {
   return { ms };
 }
 
-let [least, most] = [Infinity, 0];
-setInterval(() => noteMemory(), MEMORY_EVERY_MS).unref();
+/** Of the process, when it was last asked; and at its highest since. */
+let [before, most] = [0, 0];
+setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), MEMORY_EVERY_MS).unref();
 
-function noteMemory(): void {
-  const rss = process.memoryUsage.rss();
-  [least, most] = [Math.min(least, rss), Math.max(most, rss)];
-}
-
-function takeMemory(): number {
-  noteMemory();
-  const taken = most - least;
-  collectGarbage();
-  [least, most] = [Infinity, 0];
-  noteMemory();
+async function takeMemory(): Promise<number> {
+  const taken = Math.max(most, process.memoryUsage.rss()) - before;
+  // Memory is given back by other threads of the engine, a little later.
+  for (let time = 0; time < 3; time++) {
+    collectGarbage();
+    await sleep(SETTLE_MS);
+  }
+  before = most = process.memoryUsage.rss();
   return taken;
 }
 

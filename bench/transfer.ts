@@ -16,6 +16,8 @@ const LARGE_BYTES = 1_000_000_000;
 /** Of several needers at once: large enough that the others come while the first one fetches. */
 const SHARED_BYTES = 200_000_000;
 const TIMES = 30;
+/** The C library keeps memory that is given back, up to 128 MiB, for values of at most 32 MiB. */
+const MALLOC_KEEPS = { MALLOC_MMAP_THRESHOLD_: String(32 << 20), MALLOC_TRIM_THRESHOLD_: String(128 << 20) };
 const DASK = "transfer";
 
 /** Milliseconds, or bytes of memory, by what was measured. */
@@ -37,6 +39,7 @@ export async function benchTransfer(args: readonly string[]): Promise<void> {
 
 async function oneRound(hasPeers: boolean): Promise<Round> {
   const processes = Array.from({ length: 5 }, () => new Child());
+  const keeping = new Child(MALLOC_KEEPS);
   const [holder, first, second, third, scheduler] = processes as [Child, Child, Child, Child, Child];
   scheduler.onUpload = async (upload) => void (await holder.tell({ type: "upload", ...upload }));
   const dasks: Awaited<ReturnType<typeof startDask>>[] = [];
@@ -48,7 +51,7 @@ async function oneRound(hasPeers: boolean): Promise<Round> {
       (await scheduler.tell({ type: "relay", isSecure: false })) as RelayAccess,
       (await scheduler.tell({ type: "relay", isSecure: true })) as RelayAccess,
     ] as const;
-    await small(round, { holder, first, serving, relays });
+    await small(round, { holder, first, keeping, serving, relays });
     for (const dask of dasks) {
       const { medianMs, ownMs } = await dask.run({ measure: "transfer", bytes: SMALL_BYTES, times: TIMES });
       round[`15 MB, ${dask.name}: transfer by its own log`] = ownMs!;
@@ -59,7 +62,7 @@ async function oneRound(hasPeers: boolean): Promise<Round> {
     return round;
   } finally {
     for (const dask of dasks) await dask.close();
-    for (const process of processes) process.end();
+    for (const process of [...processes, keeping]) process.end();
   }
 }
 
@@ -70,7 +73,10 @@ interface Parts {
   readonly relays: readonly [plain: RelayAccess, secure: RelayAccess];
 }
 
-async function small(round: Round, { holder, first, serving, relays }: Parts): Promise<void> {
+async function small(
+  round: Round,
+  { holder, first, keeping, serving, relays }: Parts & { keeping: Child },
+): Promise<void> {
   await holder.tell({ type: "hold", task: 1, bytes: SMALL_BYTES, spilled: false });
   await holder.tell({ type: "hold", task: 2, bytes: SMALL_BYTES, spilled: true });
   const value = { type: "fetch", task: 1, bytes: SMALL_BYTES, times: TIMES } as const;
@@ -82,9 +88,12 @@ async function small(round: Round, { holder, first, serving, relays }: Parts): P
     "15 MB through the scheduler, HTTPS": { ...value, relay: relays[1] },
   };
   for (const way of Object.values(ways)) await first.tell({ ...way, times: 5 });
+  const kept = { ...value, at: serving.plain };
+  await keeping.tell({ ...kept, times: 5 });
   const touch = { type: "touch", bytes: SMALL_BYTES, times: TIMES } as const;
   round["15 MB of new memory, touched"] = median(((await first.tell(touch)) as Fetched).ms);
   for (const [name, way] of Object.entries(ways)) round[name] = median(((await first.tell(way)) as Fetched).ms);
+  round["15 MB over TCP, memory kept by malloc"] = median(((await keeping.tell(kept)) as Fetched).ms);
 }
 
 /** The first alone, then with others that come a moment later. */
@@ -142,8 +151,9 @@ class Child {
   readonly #asked = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
   #count = 0;
 
-  constructor() {
-    this.#process = fork(fileURLToPath(new URL("transfer-process.js", import.meta.url)));
+  constructor(environment: NodeJS.ProcessEnv = {}) {
+    const env = { ...process.env, ...environment };
+    this.#process = fork(fileURLToPath(new URL("transfer-process.js", import.meta.url)), { env });
     this.#process.on("message", (message: AskUpload | { number: number; answer?: unknown; error?: string }) => {
       if ("upload" in message) return void this.onUpload(message.upload);
       const asked = this.#asked.get(message.number)!;
@@ -177,7 +187,7 @@ function table(rounds: readonly Round[]): string {
 }
 
 function shown(name: string, value: number): string {
-  if (name.includes("memory")) return `${(value / 1e6).toFixed(0)} MB`;
-  if (name.startsWith("1 GB")) return `${(LARGE_BYTES / value / 1e6).toFixed(2)} GB/s`;
+  if (name.includes(": memory")) return `${(value / 1e6).toFixed(0)} MB`;
+  if (name.startsWith("1 GB") && !name.includes("touched")) return `${(LARGE_BYTES / value / 1e6).toFixed(2)} GB/s`;
   return `${value.toFixed(1)} ms`;
 }

@@ -1,5 +1,5 @@
 /**
- * Whose piece is sent next. Of all that wait the one that came first gets two pieces of three, the others share the third
+ * Whose piece is sent next. Of all that wait the one that came first gets three pieces of four, the others share the fourth
  * in turn: whoever fetches is not slowed by half when others come, and nobody waits for the end of a large value.
  *
  * Between two pieces the event loop goes round once: a stream never keeps a worker from its heartbeat.
@@ -12,7 +12,7 @@ interface Waiting {
 }
 
 /** Pieces that the first one gets for each that another gets. */
-const FIRST_PIECES = 2;
+const FIRST_PIECES = 3;
 
 export class Turns {
   readonly #waiting: Waiting[] = [];

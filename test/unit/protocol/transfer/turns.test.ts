@@ -18,12 +18,12 @@ async function race(pieces: readonly number[]): Promise<string> {
 }
 
 describe("Turns", () => {
-  test("gives the one that came first two of three, and the rest in turn to the others", async () => {
-    expect(await race([8, 3, 2])).toBe("aabaacaabaacb");
+  test("gives the one that came first three of four, and the rest in turn to the others", async () => {
+    expect(await race([9, 3, 2])).toBe("aaabaaacaaacbb");
   });
 
   test("goes on with the next one when the first has all", async () => {
-    expect(await race([2, 6, 3])).toBe("aacbbcbbcbb");
+    expect(await race([2, 6, 3])).toBe("aabcbbbcbbc");
   });
 
   test("keeps nobody waiting who is alone", async () => {
