@@ -101,7 +101,7 @@ class Inputs {
     forEachNeed(this.#state, this.#batch.job, task, (need, index) => {
       place++;
       const held = valueOf(this.#state, need, index);
-      if (held !== undefined) return void values.push({ place, wanted: wantedOf(held, task + place) });
+      if (held !== undefined) return void values.push({ place, wanted: wantedOf(held, this.#worker, task + place) });
       const value = need.table.result(index);
       if (this.#bytes + value.byteLength > ASSIGN_BYTES_MAX || this.#ends.length === INPUTS_PER_MESSAGE_MAX) {
         this.send();

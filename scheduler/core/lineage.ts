@@ -17,6 +17,8 @@ import { leaseKey } from "./worker-record.ts";
  * and the task waits for it.
  */
 export function provide(state: SchedulerState, job: Job, task: number): boolean {
+  // What has finished stays so, but for values.
+  if (!state.hadValues) return true;
   const because = lostNeed(state, job, task);
   if (because !== undefined) {
     failBecause(state, job, task, because);

@@ -43,20 +43,28 @@ export function isWorthMoving(state: SchedulerState, batch: Batch, task: number,
 
 /** Microseconds until its inputs are at a worker; Infinity when it is sooner begun where they are. */
 function costOfMoving(state: SchedulerState, batch: Batch, task: number, worker: WorkerRecord): number {
-  const held = new Map<WorkerRecord, number>();
   let [all, here] = [0, 0];
   forEachNeed(state, batch.job, task, (need, index) => {
     const value = valueOf(state, need, index);
     if (value === undefined) return;
     all += value.bytes;
     if (value.holders.has(worker)) here += value.bytes;
-    for (const holder of value.holders) held.set(holder, (held.get(holder) ?? 0) + value.bytes);
   });
   if (all === here) return 0;
+  const held = bytesByHolder(state, batch, task);
   const moveUs = MOVE_US + (all - here) / BYTES_PER_US;
   for (const [holder, bytes] of held)
     if (bytes > here && canHave(holder, batch) && waitUs(holder) + movingUs(all - bytes) < moveUs) return Infinity;
   return moveUs;
+}
+
+function bytesByHolder(state: SchedulerState, batch: Batch, task: number): Map<WorkerRecord, number> {
+  const held = new Map<WorkerRecord, number>();
+  forEachNeed(state, batch.job, task, (need, index) => {
+    const value = valueOf(state, need, index);
+    for (const holder of value?.holders ?? []) held.set(holder, (held.get(holder) ?? 0) + value!.bytes);
+  });
+  return held;
 }
 
 function movingUs(bytes: number): number {

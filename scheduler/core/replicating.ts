@@ -83,7 +83,7 @@ function steer(state: SchedulerState, job: Job, task: number, wish: Wish): boole
     const source = idlest(value);
     if (source === undefined) break;
     value.keeping.set(worker, source);
-    const { sources, ...what } = wantedOf(value, 0);
+    const { sources, ...what } = wantedOf(value, worker, 0);
     const first = sources.toSorted((a, b) => Number(b.worker === source.name) - Number(a.worker === source.name));
     toWorker(state, worker.link, { type: "keep", values: [{ ...what, sources: first }] });
   }

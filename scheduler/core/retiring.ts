@@ -46,6 +46,6 @@ function move(state: SchedulerState, value: Value, from: WorkerRecord, others: r
       to = other;
   if (to === undefined) return false;
   value.keeping.set(to, from);
-  toWorker(state, to.link, { type: "keep", values: [wantedOf(value, 0)] });
+  toWorker(state, to.link, { type: "keep", values: [wantedOf(value, to, 0)] });
   return true;
 }

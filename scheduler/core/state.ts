@@ -86,6 +86,8 @@ export interface SchedulerState {
   readonly telling: Set<Telling>;
   /** Of results that workers hold; by lease key. Those that are lost, too, but not those that were released. */
   readonly values: Map<number, Value>;
+  /** Whether there ever was one. */
+  hadValues: boolean;
   /** Clients that wait to hear where a value is; by lease key. */
   readonly seekers: Map<number, Seeker[]>;
   /** Jobs with values that a watcher wants to be there at all times. */
@@ -129,6 +131,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     abandoned: new Set(),
     telling: new Set(),
     values: new Map(),
+    hadValues: false,
     seekers: new Map(),
     persisted: new Set(),
     retiring: new Set(),

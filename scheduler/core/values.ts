@@ -26,6 +26,7 @@ export interface Wish {
 export function addValue(state: SchedulerState, job: Job, task: number, bytes: number): Value {
   const value: Value = { job, task, bytes, holders: new Set(), keeping: new Map(), wish: undefined };
   state.values.set(leaseKey(job.job, task), value);
+  state.hadValues = true;
   job.table.setValueBytes(task, bytes);
   return value;
 }
@@ -89,10 +90,10 @@ export function onHolds(
   return value;
 }
 
-/** A value as whoever needs it is told of it; `turn` spreads the load over the holders. */
-export function wantedOf(value: Value, turn: number): ValueWanted {
-  const { job, task, bytes } = value;
-  return { id: job.id, task, bytes, sources: sourcesOf(value, turn) };
+/** A value as a worker that needs it is told of it; `turn` spreads the load over the holders. */
+export function wantedOf(value: Value, worker: WorkerRecord, turn: number): ValueWanted {
+  const { job, task, bytes, holders } = value;
+  return { id: job.id, task, bytes, sources: holders.has(worker) ? [] : sourcesOf(value, turn) };
 }
 
 export function sourcesOf({ holders }: Value, turn: number): ValueSource[] {

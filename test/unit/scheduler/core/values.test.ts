@@ -32,12 +32,14 @@ describe("a value", () => {
     expect(told).toMatchObject({ sizes: column(BYTES, BYTES), results: new Uint8Array(0) });
   });
 
-  test("is named to the task that needs it, with its place among the needs and who has it", () => {
+  test("is named to the task that needs it, with its place among the needs, and who has it where its worker has not", () => {
     const { s, a, b, job } = withValues([0, 1]);
     const link = [a, b].find((worker) => s.heldTasks(worker).includes(2));
     const [message] = s.saidTo(link!, "values");
     expect(message).toMatchObject({ job, task: 2, places: column(0, 1) });
-    expect(message!.values.map(({ sources }) => sources.map(({ worker }) => worker))).toEqual([["a"], ["b"]]);
+    const has = link === a ? "a" : "b";
+    const named = [["a"], ["b"]].map(([other]) => (other === has ? [] : [other]));
+    expect(message!.values.map(({ sources }) => sources.map(({ worker }) => worker))).toEqual(named);
   });
 
   test("of a snapshot is restored, held by nobody before its worker says that it has it", () => {
