@@ -122,7 +122,6 @@ export class Relay {
     const isValue = Number.isInteger(bytes) && bytes > 0 && bytes <= VALUE_BYTES_MAX;
     if (request.method === "PUT" && !(isValue && Number(request.headers["content-length"]) === streamBytes(bytes)))
       return refuse(response, 400, "PE_PARAMETER", "The length of the body does not fit the bytes of a value");
-    this.#tickets.delete(ticket);
     if (request.method === "PUT") return waiting.resolve({ request, response, bytes });
     waiting.resolve("gone");
     response.writeHead(204).end();
@@ -174,14 +173,13 @@ export class Relay {
     } finally {
       clearTimeout(timer);
       leaving.removeEventListener("abort", giveUp);
+      // Good once.
       this.#tickets.delete(text);
     }
   }
 
   #settle(text: string, how: "silent"): void {
-    const ticket = this.#tickets.get(text);
-    this.#tickets.delete(text);
-    ticket?.resolve(how);
+    this.#tickets.get(text)?.resolve(how);
   }
 
   async #pipe({ request, response: toHolder, bytes }: Upload, response: ServerResponse): Promise<void> {
