@@ -26,6 +26,9 @@ interface EntryBase {
   readonly isKept: boolean;
   /** That used it last. */
   job: number | undefined;
+  /** When it was used last, and when by the job before that: counted, and infinity before any has. */
+  usedAt: number;
+  usedBefore: number;
   /** Every task that wanted it was the only one of its job: its memory may be used again after them. */
   isOnce: boolean;
   /** What it counts for in its room. */

@@ -43,6 +43,8 @@ export class ContentExchange {
   readonly #onLetGo: (bytes: number) => void;
   readonly #loans = new ContentLoans<ThreadLink>();
   #knowsRemote = false;
+  /** Counts uses. */
+  #uses = 0;
 
   /** @param bytesMax Of memory. */
   constructor(bytesMax: number, { files, keeps = true, onLetGo = () => undefined }: ExchangeOptions = {}) {
@@ -93,7 +95,7 @@ export class ContentExchange {
     const entry = this.#shelf.get(key);
     let memory = entry?.name === "loaded" ? entry.derived.get(name) : undefined;
     if (memory === undefined && entry?.name === "loaded" && this.#keeps && entry.isKept && entry.scratch === undefined)
-      if (this.#shelf.makeRoomForDerived(ContentMemory.sizeOf(bytes), entry.job) && this.#shelf.get(key) === entry) {
+      if (this.#shelf.makeRoomForDerived(ContentMemory.sizeOf(bytes), entry) && this.#shelf.get(key) === entry) {
         memory = this.#memory.take(bytes).buffer;
         new Uint8Array(memory, 0, headBytes).fill(0);
         this.#shelf.putDerived(key, entry, name, memory);
@@ -193,7 +195,9 @@ export class ContentExchange {
       this.#shelf.remove(key, entry);
       return undefined;
     }
+    if (entry.job !== job) entry.usedBefore = entry.usedAt;
     entry.job = job;
+    entry.usedAt = this.#uses++;
     entry.isOnce &&= once === true;
     this.#shelf.put(key, entry);
     return entry;
@@ -247,6 +251,8 @@ export class ContentExchange {
       aheadFor: new Set(aheadFor),
       isKept,
       job: file.job,
+      usedAt: this.#uses++,
+      usedBefore: Infinity,
       isOnce: file.once === true,
       bytes: isFile || (isKept && file.bytes <= CONTENT_BYTES_MAX) ? file.bytes : 0,
       waiting: [],

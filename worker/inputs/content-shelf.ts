@@ -27,6 +27,8 @@ export interface ShelfOptions {
 interface Sparing {
   /** Its own inputs, and what was used since. */
   readonly job?: number | undefined;
+  /** What was used since then. */
+  readonly usedBefore?: number;
   readonly keep?: string | undefined;
   /** Else all that tasks use; then their files only: memory lives on in them. */
   readonly isForced?: boolean;
@@ -87,23 +89,28 @@ export class ContentShelf {
   makeRoom(room: Room, bytes: number, job: number | undefined): boolean {
     const target = this.#max(room) - bytes;
     if (target < 0) return false;
-    if (room === "memory") this.#evictDerived(target, undefined);
+    if (room === "memory") this.#evictDerived(target, {});
     this.#evict(room, target, { job });
     return this.#bytes[room] <= target;
   }
 
-  /** Makes room for what a task of `job` makes of an input. @returns Whether there is any. */
-  makeRoomForDerived(bytes: number, job: number | undefined): boolean {
+  /**
+   * Makes room for what a task makes of an input. What was used since an earlier job used that input stays as well: a job that
+   * goes through the same inputs in the same order will come to it.
+   *
+   * @returns Whether there is any.
+   */
+  makeRoomForDerived(bytes: number, { job, usedBefore }: Loaded): boolean {
     const target = this.#options.memoryBytesMax - bytes;
     if (target < 0) return false;
-    this.#evictDerived(target, job);
-    this.#evict("memory", target, { job });
+    this.#evictDerived(target, { job, usedBefore });
+    this.#evict("memory", target, { job, usedBefore });
     return this.#bytes.memory <= target;
   }
 
   /** Keeps within the bounds, whoever used what goes. @param keep Stays. */
   shrink(room: Room, keep?: string): void {
-    if (room === "memory") this.#evictDerived(this.#options.memoryBytesMax, undefined);
+    if (room === "memory") this.#evictDerived(this.#options.memoryBytesMax, {});
     this.#evict(room, this.#max(room), { keep, isForced: true });
   }
 
@@ -111,19 +118,18 @@ export class ContentShelf {
     return room === "memory" ? this.#options.memoryBytesMax : this.#options.filesBytesMax;
   }
 
-  #evict(room: Room, target: number, { job, keep, isForced = false }: Sparing): void {
+  #evict(room: Room, target: number, { keep, isForced = false, ...sparing }: Sparing): void {
     for (const [key, entry] of this.#entries) {
       if (this.#bytes[room] <= target) return;
       if (roomOf(entry) !== room || entry.name !== "loaded" || key === keep) continue;
-      if (job !== undefined && entry.job === job) return;
+      if (isSpared(entry, sparing)) return;
       if (entry.users === 0 || (isForced && room === "memory")) this.remove(key, entry);
     }
   }
 
-  /** @param job What was made of its own inputs stays, and of what was used since. */
-  #evictDerived(target: number, job: number | undefined): void {
+  #evictDerived(target: number, sparing: Sparing): void {
     for (const [key, entry] of this.#sources) {
-      if (this.#bytes.memory <= target || (job !== undefined && entry.job === job)) return;
+      if (this.#bytes.memory <= target || isSpared(entry, sparing)) return;
       if (entry.users === 0) this.#dropDerived(key, entry);
     }
   }
@@ -138,6 +144,11 @@ export class ContentShelf {
     entry.derived.clear();
     this.#sources.delete(key);
   }
+}
+
+/** Then all that was used since is spared as well. */
+function isSpared(entry: Entry, { job, usedBefore = Infinity }: Sparing): boolean {
+  return (job !== undefined && entry.job === job) || entry.usedAt > usedBefore;
 }
 
 export function roomOf({ scratch }: Entry): Room {

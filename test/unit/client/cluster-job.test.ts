@@ -99,6 +99,35 @@ describe("ClusterJob", () => {
     await expect(small.value(0)).rejects.toMatchObject({ code: "PE_PARAMETER" });
   });
 
+  test("is prepared once, when it is known and before it has tasks, through a lost connection", async () => {
+    const scheduler = start();
+    const ties = await connect(scheduler);
+    const seen: unknown[] = [];
+    const prepare = async (): Promise<void> => {
+      const found = await findJob(await connect(scheduler), "job");
+      seen.push(found?.taskCount, (await found!.status()).sealed);
+      scheduler.breakConnections();
+      await sleep(1);
+    };
+    const job = await open(ties, { prepare });
+    expect(seen).toEqual([0, false]);
+    expect(await all(job)).toEqual(squares(10));
+  });
+
+  test("has no tasks when its preparation fails, and may be released or opened again", async () => {
+    const scheduler = start();
+    const ties = await connect(scheduler);
+    const prepare = async (): Promise<void> => await Promise.reject(new Error("no room"));
+    await expect(open(ties, { prepare })).rejects.toThrow("no room");
+    const found = await findJob(ties, "job");
+    expect(await found!.status()).toMatchObject({ tasks: 0, sealed: false });
+    const again = await open(ties);
+    expect([again.known, await all(again)]).toEqual([true, squares(10)]);
+    await expect(open(ties, { id: "other", prepare })).rejects.toThrow("no room");
+    await (await findJob(ties, "other"))!.release();
+    expect(await findJob(ties, "other")).toBeUndefined();
+  });
+
   test("is refused under an id that stands for something else", async () => {
     const ties = await connect(start());
     await open(ties);

@@ -162,6 +162,17 @@ describe("ContentExchange", () => {
       expect(reads(exchange, third, wants("d", 4, 1, 6000))).toBe("alone");
     });
 
+    test("does not use memory again that tasks of one job have shared: they may have it for longer", () => {
+      const exchange = new ContentExchange(7000);
+      const memoryOf = (thread: Thread) => (thread.told.at(-1) as { memory?: SharedArrayBuffer }).memory;
+      reads(exchange, first, wants("a", 1, 1, 6000));
+      const memory = memoryOf(first);
+      exchange.onWant({ ...wants("a", 2, 1, 6000), once: false }, second);
+      for (const thread of [first, second]) exchange.forget(thread);
+      expect(reads(exchange, third, wants("b", 3, 1, 6000))).toBe("load");
+      expect(memoryOf(third)).not.toBe(memory);
+    });
+
     test("does not take bytes that lie in the file itself for those that another job has hashed", () => {
       const exchange = new ContentExchange(100);
       const inPlace = { content: undefined, path: "/in/a", sha256: "00" };
@@ -200,6 +211,14 @@ describe("ContentExchange", () => {
         expect(readAll(exchange, "a", 3)).toEqual(["content"]);
       });
 
+      test("makes room for an input that comes, and its own input stays", () => {
+        const exchange = new ContentExchange(12_000);
+        reads(exchange, first, wants("a", 1, 1, 10));
+        derive(exchange, first, wants("a", 1, 1), 8000);
+        expect(reads(exchange, first, wants("b", 2, 2, 6000))).toBe("load");
+        expect(readAll(exchange, "a", 3)).toEqual(["content"]);
+      });
+
       test("does not go while a task uses it, nor for what its own job makes next", () => {
         const exchange = new ContentExchange(12_000);
         reads(exchange, first, wants("a", 1, 1, 10));
@@ -210,6 +229,22 @@ describe("ContentExchange", () => {
         expect(derive(exchange, first, wants("c", 1, 2), 8000)).toBeUndefined();
         reads(exchange, second, wants("a", 1, 2));
         expect(derive(exchange, second, wants("a", 1, 2), 8000)).toBe(memory);
+      });
+
+      test("does not go for what the next job makes of inputs that were used before it: that job comes to it", () => {
+        const exchange = new ContentExchange(20_000);
+        const made = (job: number) =>
+          [..."abcd"].map((name, task) => {
+            const wanted = wants(name, job, 10 * job + task, 1000);
+            reads(exchange, first, wanted);
+            return derive(exchange, first, wanted, 8000);
+          });
+        const [, ofB] = made(1);
+        // The input of d took the place of what was made of a.
+        expect(made(2)).toEqual([undefined, ofB, undefined, undefined]);
+        expect(made(3)).toEqual([undefined, ofB, undefined, undefined]);
+        reads(exchange, second, wants("e", 4, 1, 1000));
+        expect(derive(exchange, second, wants("e", 4, 1, 1000), 8000)).toBe(ofB);
       });
 
       test("has no memory where the input itself is not kept", () => {
