@@ -31,7 +31,7 @@ const BENCHES: Record<string, { about: string; run: (args: readonly string[]) =>
   },
   transfer: {
     about:
-      "values from worker to worker: 15 MB, several needers, 1 GB, TLS, files, through the scheduler, also beside dask [--peers] [--rounds N] [--json]",
+      "values from worker to worker: 15 MB, several needers, 1 GB, TLS, files, through the scheduler, also beside dask [--peers] [--only small,together,large] [--rounds N] [--json]",
     run: async (args) => (await import("./transfer.ts")).benchTransfer(args),
   },
   "scheduler-load": {

@@ -29,15 +29,16 @@ export async function benchTransfer(args: readonly string[]): Promise<void> {
     options: {
       rounds: { type: "string", default: "3" },
       peers: { type: "boolean", default: false },
+      only: { type: "string", default: "small,together,large" },
       json: { type: "boolean", default: false },
     },
   });
   const rounds: Round[] = [];
-  for (let round = 0; round < Number(values.rounds); round++) rounds.push(await oneRound(values.peers));
+  for (let round = 0; round < Number(values.rounds); round++) rounds.push(await oneRound(values.peers, values.only));
   console.log(values.json ? JSON.stringify(rounds) : table(rounds));
 }
 
-async function oneRound(hasPeers: boolean): Promise<Round> {
+async function oneRound(hasPeers: boolean, only: string): Promise<Round> {
   const processes = Array.from({ length: 5 }, () => new Child());
   const keeping = new Child(MALLOC_KEEPS);
   const [holder, first, second, third, scheduler] = processes as [Child, Child, Child, Child, Child];
@@ -51,14 +52,14 @@ async function oneRound(hasPeers: boolean): Promise<Round> {
       (await scheduler.tell({ type: "relay", isSecure: false })) as RelayAccess,
       (await scheduler.tell({ type: "relay", isSecure: true })) as RelayAccess,
     ] as const;
-    await small(round, { holder, first, keeping, serving, relays });
+    if (only.includes("small")) await small(round, { holder, first, keeping, serving, relays });
     for (const dask of dasks) {
       const { medianMs, ownMs } = await dask.run({ measure: "transfer", bytes: SMALL_BYTES, times: TIMES });
       round[`15 MB, ${dask.name}: transfer by its own log`] = ownMs!;
       round[`15 MB, ${dask.name}: from submit to result`] = medianMs!;
     }
-    await together(round, { holder, needers: [first, second, third], serving });
-    await large(round, { holder, first, scheduler, serving, relays });
+    if (only.includes("together")) await together(round, { holder, needers: [first, second, third], serving });
+    if (only.includes("large")) await large(round, { holder, first, scheduler, serving, relays });
     return round;
   } finally {
     for (const dask of dasks) await dask.close();
