@@ -15,8 +15,9 @@ import type { Access } from "../../protocol/access-file.ts";
 import type { SchedulerHealth } from "../../scheduler/health.ts";
 import { keepInJournal } from "../../scheduler/keeping.ts";
 import { built, TEST_KINDS } from "./built.ts";
-import { eventually, openSockets, Program } from "./cluster-programs.ts";
+import { eventually, openSockets, Program, type ProgramOptions } from "./cluster-programs.ts";
 import { testFolder } from "./folders.ts";
+import { HUB, type PrivateNetwork } from "./private-network.ts";
 
 const { Client } = await built<{ Client: typeof ClientClass }>("client/client.ts");
 
@@ -32,6 +33,19 @@ export interface FaultClusterOptions {
   readonly workers?: readonly string[];
   /** Folder of the journal, and of the parts below it. */
   readonly journal?: string;
+  /** The scheduler is then at its hub, and workers where they are started. */
+  readonly network?: PrivateNetwork | undefined;
+  /** Over TLS, for which a network is needed. */
+  readonly isSecure?: boolean;
+}
+
+const NETWORK_PORT = 8786;
+
+export interface LaunchOptions {
+  /** Of the package, in place of the one that was built. */
+  readonly dist?: string;
+  /** Machine of the network. */
+  readonly host?: string;
 }
 
 /** A pe-worker: the supervisor, and the process that it keeps alive. */
@@ -53,18 +67,22 @@ export class FaultCluster {
   readonly workers: FaultWorker[] = [];
   readonly #schedulers: Program[] = [];
   readonly #clients: ClientClass[] = [];
-  #port = 0;
+  readonly #network: PrivateNetwork | undefined;
+  #port: number;
 
-  private constructor(folder: string, journal: string) {
+  private constructor(folder: string, { journal = join(folder, "journal"), network }: FaultClusterOptions) {
     this.folder = folder;
     this.journal = journal;
     this.accessFile = join(folder, "access.json");
+    this.#network = network;
+    this.#port = network === undefined ? 0 : NETWORK_PORT;
   }
 
-  static async start({ workers = [], journal }: FaultClusterOptions = {}): Promise<FaultCluster> {
-    const folder = await testFolder();
-    const cluster = new FaultCluster(folder, journal ?? join(folder, "journal"));
+  static async start(options: FaultClusterOptions = {}): Promise<FaultCluster> {
+    const { workers = [], network, isSecure = false } = options;
+    const cluster = new FaultCluster(await testFolder(), options);
     running.add(cluster);
+    if (isSecure) await cluster.#makeAccess(network!.address(HUB));
     await cluster.startScheduler();
     await Promise.all(workers.map(async (name) => await cluster.startWorker(name)));
     return cluster;
@@ -78,10 +96,23 @@ export class FaultCluster {
     return `ws://127.0.0.1:${this.#port}`;
   }
 
+  async #makeAccess(host: string): Promise<void> {
+    const args = ["access", "new", "--host", host, "--port", String(this.#port), "--out", this.accessFile];
+    expect((await new Program("scheduler/main.js", args, {}).ended).status).toBe(0);
+  }
+
+  /** Where a program runs. */
+  within(host = HUB): ProgramOptions {
+    return this.#network === undefined ? {} : { within: this.#network.within(host) };
+  }
+
   /** The first on a free port, those that follow on the same one and the same journal. */
   async startScheduler(): Promise<void> {
     const files = ["--journal", this.journal, "--access-file", this.accessFile];
-    const scheduler = new Program("scheduler/main.js", ["--json", "--port", String(this.#port), ...files], {});
+    // Harmless with TLS.
+    const at = this.#network === undefined ? [] : ["--host", this.#network.address(HUB), "--insecure"];
+    const args = ["--json", "--port", String(this.#port), ...at, ...files];
+    const scheduler = new Program("scheduler/main.js", args, this.within());
     this.scheduler = scheduler;
     this.#schedulers.push(scheduler);
     const isUp = (): boolean => scheduler.output.stdout.includes("\n}");
@@ -105,15 +136,14 @@ export class FaultCluster {
   }
 
   /** Starts a worker and waits for nothing. */
-  launchWorker(name: string, more: readonly string[] = [], dist?: string): FaultWorker {
+  launchWorker(name: string, more: readonly string[] = [], { dist, host }: LaunchOptions = {}): FaultWorker {
     const scratch = join(this.folder, `scratch-${this.workers.length}`);
     mkdirSync(scratch);
     const args = ["--access-file", this.accessFile, "--kinds", TEST_KINDS, "--scratch", scratch, "--name", name];
-    const program = new Program(
-      "worker/main.js",
-      [...args, "--threads", "1", ...more],
-      dist === undefined ? {} : { dist },
-    );
+    const program = new Program("worker/main.js", [...args, "--threads", "1", ...more], {
+      ...this.within(host),
+      ...(dist !== undefined && { dist }),
+    });
     const worker: FaultWorker = {
       name,
       program,
@@ -175,10 +205,12 @@ export class FaultCluster {
       leaving.flatMap(({ scratch }) => readdirSync(scratch)),
       "temporary files",
     ).toEqual([]);
-    await eventually(
-      () => openSockets(this.#port).length === 0,
-      () => openSockets(this.#port).join(),
-    );
+    // A network of its own goes with all that is open in it.
+    if (this.#network === undefined)
+      await eventually(
+        () => openSockets(this.#port).length === 0,
+        () => openSockets(this.#port).join(),
+      );
     running.delete(this);
   }
 

@@ -15,6 +15,14 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
 }
 
+export interface ProgramOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** In place of the built package. */
+  readonly dist?: string;
+  /** A command that becomes the one it is put before, such as one that goes to another machine first. */
+  readonly within?: readonly string[];
+}
+
 /** A program, and the processes that it starts. */
 export class Program {
   readonly child: ChildProcess;
@@ -25,14 +33,11 @@ export class Program {
   readonly #seen = new Set<number>();
 
   /** @param main Within the built package, such as `worker/main.js`. */
-  constructor(
-    main: string,
-    args: readonly string[],
-    options: { env?: Readonly<Record<string, string>>; dist?: string },
-  ) {
+  constructor(main: string, args: readonly string[], options: ProgramOptions) {
     const path = join(options.dist ?? join(ROOT, "dist"), main);
     if (!existsSync(path)) throw new Error(`there is no ${path}: run npm run build first`);
-    this.child = spawn(process.execPath, [path, ...args], {
+    const [first, ...rest] = [...(options.within ?? []), process.execPath, path, ...args];
+    this.child = spawn(first!, rest, {
       env: { ...process.env, PE_ACCESS_FILE: "", ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });

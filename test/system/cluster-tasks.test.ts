@@ -101,7 +101,7 @@ describe("a program of another version", () => {
     const { output, client: command } = submitMaps(cluster, maps);
     await untilFinished(cluster, 2);
     const dist = await otherDist();
-    const worker = cluster.launchWorker("newer", [], dist);
+    const worker = cluster.launchWorker("newer", [], { dist });
     expect(await worker.program.ended).toEqual({ status: 69, signal: null });
     const said = worker.program.output.stderr.trimEnd().split("\n").at(-1);
     expect(said).toMatch(
