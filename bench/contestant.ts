@@ -32,6 +32,8 @@ export interface Figures {
   readonly efficiency?: number;
   /** As the peer itself measures it. */
   readonly ownMs?: number;
+  /** Of the process that did it, for one. */
+  readonly cpuMs?: number;
 }
 
 /** One cluster in one configuration: 2 workers with a thread each, started and warm. */

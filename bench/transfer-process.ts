@@ -54,6 +54,8 @@ export interface Serving {
 
 export interface Fetched {
   readonly ms: readonly number[];
+  /** Of this process for one, on average, what it collects between them included. */
+  readonly cpuMs: number;
 }
 
 /** Of a relay: a holder should upload. */
@@ -138,6 +140,7 @@ async function relay(isSecure: boolean): Promise<RelayAccess> {
 
 async function fetchOften({ task, bytes, times, at, relay: way }: Extract<Told, { type: "fetch" }>): Promise<Fetched> {
   const ms: number[] = [];
+  const before = process.cpuUsage();
   for (let time = 0; time < times; time++) {
     const start = performance.now();
     const blob = await fetcher.fetchValue({
@@ -152,13 +155,19 @@ async function fetchOften({ task, bytes, times, at, relay: way }: Extract<Told, 
     // Not part of the time: a worker does it from time to time.
     if ((time + 1) * bytes > 64e6) collectGarbage();
   }
-  return { ms };
+  return { ms, cpuMs: cpuMsSince(before, times) };
+}
+
+function cpuMsSince(before: NodeJS.CpuUsage, times: number): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / times;
 }
 
 const PAGE_BYTES = 4096;
 
 function touchOften(bytes: number, times: number): Fetched {
   const ms: number[] = [];
+  const before = process.cpuUsage();
   for (let time = 0; time < times; time++) {
     const start = performance.now();
     const memory = new Uint8Array(new SharedArrayBuffer(bytes));
@@ -166,21 +175,21 @@ function touchOften(bytes: number, times: number): Fetched {
     ms.push(performance.now() - start);
     if ((time + 1) * bytes > 64e6) collectGarbage();
   }
-  return { ms };
+  return { ms, cpuMs: cpuMsSince(before, times) };
 }
 
 /** Of the process, when it was last asked; and at its highest since. */
-let [before, most] = [0, 0];
-setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), MEMORY_EVERY_MS).unref();
+let [baseBytes, mostBytes] = [0, 0];
+setInterval(() => (mostBytes = Math.max(mostBytes, process.memoryUsage.rss())), MEMORY_EVERY_MS).unref();
 
 async function takeMemory(): Promise<number> {
-  const taken = Math.max(most, process.memoryUsage.rss()) - before;
+  const taken = Math.max(mostBytes, process.memoryUsage.rss()) - baseBytes;
   // Memory is given back by other threads of the engine, a little later.
   for (let time = 0; time < 3; time++) {
     collectGarbage();
     await sleep(SETTLE_MS);
   }
-  before = most = process.memoryUsage.rss();
+  baseBytes = mostBytes = process.memoryUsage.rss();
   return taken;
 }
 

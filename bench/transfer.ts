@@ -54,9 +54,10 @@ async function oneRound(hasPeers: boolean, only: string): Promise<Round> {
     ] as const;
     if (only.includes("small")) await small(round, { holder, first, keeping, serving, relays });
     for (const dask of dasks) {
-      const { medianMs, ownMs } = await dask.run({ measure: "transfer", bytes: SMALL_BYTES, times: TIMES });
+      const { medianMs, ownMs, cpuMs } = await dask.run({ measure: "transfer", bytes: SMALL_BYTES, times: TIMES });
       round[`15 MB, ${dask.name}: transfer by its own log`] = ownMs!;
       round[`15 MB, ${dask.name}: from submit to result`] = medianMs!;
+      round[`15 MB, ${dask.name}: CPU time of the needer`] = cpuMs!;
     }
     if (only.includes("together")) await together(round, { holder, needers: [first, second, third], serving });
     if (only.includes("large")) await large(round, { holder, first, scheduler, serving, relays });
@@ -93,8 +94,12 @@ async function small(
   await keeping.tell({ ...kept, times: 5 });
   const touch = { type: "touch", bytes: SMALL_BYTES, times: TIMES } as const;
   round["15 MB of new memory, touched"] = median(((await first.tell(touch)) as Fetched).ms);
-  for (const [name, way] of Object.entries(ways)) round[name] = median(((await first.tell(way)) as Fetched).ms);
-  round["15 MB over TCP, memory kept by malloc"] = median(((await keeping.tell(kept)) as Fetched).ms);
+  const note = (name: string, { ms, cpuMs }: Fetched): void => {
+    round[name] = median(ms);
+    round[`${name}: CPU time of the needer`] = cpuMs;
+  };
+  for (const [name, way] of Object.entries(ways)) note(name, (await first.tell(way)) as Fetched);
+  note("15 MB over TCP, memory kept by malloc", (await keeping.tell(kept)) as Fetched);
 }
 
 /** The first alone, then with others that come a moment later. */

@@ -142,6 +142,7 @@ class Peer:
         """An array from one worker to the other: from submit to result, and what the needer's log says of the transfer."""
         holder, needer = list(self.client.scheduler_info()["workers"])[:2]
         took = []
+        before = self.client.run(time.process_time, workers=[needer])[needer]
         for _ in range(times + 1):
             self.run += 1
             array = self.client.submit(make_array, bytes, key=f"array-{self.run}", workers=[holder], pure=False)
@@ -153,7 +154,12 @@ class Peer:
             del array
             self.until_empty()
         own = self.client.run(transfers, workers=[needer])[needer][-times:]
-        return {"medianMs": statistics.median(took[1:]), "ownMs": statistics.median(own)}
+        cpu = self.client.run(time.process_time, workers=[needer])[needer] - before
+        return {
+            "medianMs": statistics.median(took[1:]),
+            "ownMs": statistics.median(own),
+            "cpuMs": cpu * 1000 / (times + 1),
+        }
 
 
 def transfers(dask_worker):
