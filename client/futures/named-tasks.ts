@@ -1,11 +1,12 @@
 /** Tasks with keys on one connection: which task of which job a key stands for, told by the scheduler's answers. */
 import type { Joined, Told } from "../session/link.ts";
 import { placesOf } from "./append-request.ts";
-import type { FutureBatch } from "./batch.ts";
 import type { Append } from "./loose-job.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 
+/** A batch is not held for the sake of its names: once it has ended, only its futures hold it. */
 interface Spot {
-  readonly batch: FutureBatch;
+  readonly where: Whereabouts;
   readonly place: number;
 }
 
@@ -23,6 +24,7 @@ export class NamedTasks {
     const batch = append.batch;
     if (batch === undefined) return new Set();
     const { where } = batch;
+    where.refer(batch);
     const { life } = batch.job;
     if (where.located?.life !== life)
       where.located = { life, jobs: new Uint32Array(batch.count), tasks: new Uint32Array(batch.count) };
@@ -41,7 +43,7 @@ export class NamedTasks {
       }
       where.located.jobs[place] = job;
       where.located.tasks[place] = task;
-      this.#put(job, task, { batch, place });
+      this.#put(job, task, { where, place });
     }
     return new Set(joined?.jobs);
   }
@@ -58,11 +60,11 @@ export class NamedTasks {
     const tasks = this.#spots.get(job);
     if (tasks === undefined || message.type === "ended") return;
     if (message.type === "erred")
-      for (const { batch, place } of tasks.get(message.task) ?? []) batch.erred(place, message);
+      for (const { where, place } of tasks.get(message.task) ?? []) where.batch?.erred(place, message);
     else
       for (const [index, task] of message.tasks.entries())
-        for (const { batch, place } of tasks.get(task) ?? [])
-          if (message.type === "finished") batch.finished(place, message, index);
-          else batch.cancelled(place, message.because);
+        for (const { where, place } of tasks.get(task) ?? [])
+          if (message.type === "finished") where.batch?.finished(place, message, index);
+          else where.batch?.cancelled(place, message.because);
   }
 }

@@ -27,9 +27,13 @@ export class Whereabouts {
     this.hasKeys = hasKeys;
   }
 
-  /** Of which values are wanted, as long as somebody has it: its tasks with keys are named anew on another connection. */
+  /** One with keys or with values that are wanted, as long as somebody has it. */
   get batch(): FutureBatch | undefined {
     return this.#batch?.deref();
+  }
+
+  refer(batch: FutureBatch): void {
+    this.#batch ??= new WeakRef(batch);
   }
 
   get values(): ReadonlySet<number> {
@@ -38,7 +42,7 @@ export class Whereabouts {
 
   /** The job is watched while values of it are wanted. */
   wantValue(place: number, batch: FutureBatch): void {
-    this.#batch ??= new WeakRef(batch);
+    this.refer(batch);
     this.#values ??= new Set();
     this.#values.add(place);
     this.job.holders.add(this);

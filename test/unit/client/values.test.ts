@@ -1,5 +1,7 @@
 /** Large results of futures, with the real core of the scheduler and a worker that holds them. */
 import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Future } from "../../../client/futures/future.ts";
 import { gather } from "../../../client/futures/gather.ts";
@@ -318,6 +320,24 @@ describe("release()", () => {
     second.release();
     await until(() => scheduler.values.size === 0);
     expect(scheduler.runs).toHaveLength(1);
+  });
+
+  test("comes for futures that the program dropped, when they are collected", async () => {
+    const { scheduler, submit } = await begin();
+    let dropped: Future[] | undefined = [submit("filled", 1), submit("filled", 2, { key: "two" })];
+    await finished(dropped);
+    // In another turn: what was submitted together is dropped together.
+    const kept = submit("filled", 3);
+    await finished([kept]);
+    expect(scheduler.values.size).toBe(3);
+    dropped = undefined;
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    await until(() => {
+      collect();
+      return scheduler.values.size === 1;
+    });
+    expect(sumOf(await kept.result())).toBe(3 * SAMPLES);
   });
 
   test("comes by itself at the end of a block", async () => {
