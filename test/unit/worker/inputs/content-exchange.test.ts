@@ -173,6 +173,23 @@ describe("ContentExchange", () => {
       expect(memoryOf(third)).not.toBe(memory);
     });
 
+    test("does not use memory again before the last of those that have it is done", () => {
+      const exchange = new ContentExchange(13_000);
+      const memoryOf = (thread: Thread) => (thread.told.at(-1) as { memory?: SharedArrayBuffer }).memory;
+      reads(exchange, first, wants("a", 1, 1, 6000));
+      const memory = memoryOf(first);
+      reads(exchange, second, wants("a", 2, 1, 6000));
+      const shared = { ...file("shared", 12_000), job: 3, task: 1 };
+      exchange.onWant(shared, third);
+      exchange.onLoaded(shared, loaded(12_000), third);
+      for (const thread of [first, third]) exchange.forget(thread);
+      expect(reads(exchange, first, wants("c", 4, 2, 6000))).toBe("load");
+      expect(memoryOf(first)).not.toBe(memory);
+      exchange.forget(second);
+      expect(reads(exchange, third, wants("d", 5, 1, 6000))).toBe("load");
+      expect(memoryOf(third)).toBe(memory);
+    });
+
     test("does not take bytes that lie in the file itself for those that another job has hashed", () => {
       const exchange = new ContentExchange(100);
       const inPlace = { content: undefined, path: "/in/a", sha256: "00" };
