@@ -2,7 +2,7 @@
  * Where a worker serves values: a port of its own, over TCP, or over TLS with a certificate of which needers know the hash.
  *
  * Whoever connects asks, one request after the other. Nothing of a request but its fixed places is looked at before its token,
- * which opens the values of one job. Bytes go out from where the value lies, at most two pieces of a connection at a time.
+ * which opens the values of one job. Bytes go out from where the value lies, at most four pieces of a connection at a time.
  */
 import { timingSafeEqual } from "node:crypto";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";

@@ -1,8 +1,11 @@
 /** A value as whoever sends it sees it: in memory or in a file. */
 import { pieceRange, Trailers } from "./pieces.ts";
 
-/** Pieces of one value that are made ready or written, and not yet taken by the system. */
-export const PIECES_UNDER_WAY_MAX = 2;
+/**
+ * Pieces of one value that are made ready or written, and not yet taken by the system. With fewer the holder has to wake up for
+ * each; those of a value in memory take none of their own.
+ */
+export const PIECES_UNDER_WAY_MAX = 4;
 
 export interface ServedValue {
   readonly bytes: number;

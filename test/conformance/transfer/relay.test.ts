@@ -231,7 +231,10 @@ describe.each([
     const leaving = new AbortController();
     let closed = 0;
     const holder = has(() => ({
-      ...at(2, () => leaving.abort(new Error("no more"))),
+      ...at(2, async () => {
+        await until(() => relay.health.bytes > 0);
+        leaving.abort(new Error("no more"));
+      }),
       close: () => void closed++,
     }));
     const { relay, access } = await relaying([holder], { isSecure });

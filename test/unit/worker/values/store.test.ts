@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pieceCount, PIECE_BYTES, streamBytes } from "../../../../protocol/transfer/pieces.ts";
-import type { ServedValue } from "../../../../protocol/transfer/served-value.ts";
+import { PIECES_UNDER_WAY_MAX, type ServedValue } from "../../../../protocol/transfer/served-value.ts";
 import { ValueStore } from "../../../../worker/values/store.ts";
 import { testFolder } from "../../../support/folders.ts";
 import { atEnd, blobOf, NAME, sameBytes } from "../../../support/values.ts";
@@ -27,7 +27,7 @@ async function storeIn(
 async function bytesOf(value: ServedValue): Promise<Buffer> {
   const blocks: Uint8Array[] = [];
   for (let index = 0; index < pieceCount(value.bytes); index++) {
-    // Its memory is used again for the piece after the next.
+    // Its memory is used again for a later piece.
     for (const block of await value.piece(index)) blocks.push(Buffer.from(block));
   }
   return Buffer.concat(blocks);
@@ -80,7 +80,7 @@ describe("ValueStore", () => {
     expect(await store.open(NAME)).toBeUndefined();
   });
 
-  test("serves a file with the memory of two pieces, however large it is", async () => {
+  test("serves a file with the memory of a few pieces, however large it is", async () => {
     const { store } = await storeIn();
     store.put(NAME, blobOf(6 * PIECE_BYTES));
     await store.spill(NAME);
@@ -88,7 +88,7 @@ describe("ValueStore", () => {
     const memories = new Set<ArrayBufferLike>();
     for (let index = 0; index < 6; index++) for (const { buffer } of await served.piece(index)) memories.add(buffer);
     served.close();
-    expect(memories.size).toBe(2);
+    expect(memories.size).toBe(PIECES_UNDER_WAY_MAX);
   });
 
   test("says when a file is damaged, cut or gone", async () => {
