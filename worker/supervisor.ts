@@ -23,6 +23,13 @@ const HOW_LENGTH_MAX = 64;
 /** Of stderr, in which the last lines are looked for. */
 const TAIL_LENGTH = 4000;
 
+/**
+ * Of the C library (glibc; others ignore it): larger blocks are given back to the system when they are freed. By itself it takes
+ * those that were freed once for a sign that there will be more, and keeps up to 32 MiB each: a worker whose results went to the
+ * disk would still have their memory, and take no more work for ever.
+ */
+const GIVE_BACK = { MALLOC_MMAP_THRESHOLD_: String(512 * 1024) };
+
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 export interface SupervisorOutput {
@@ -94,6 +101,7 @@ async function runProcess(
 ): Promise<Death> {
   const child = fork(new URL("./process.js", import.meta.url), [JSON.stringify(settings)], {
     stdio: ["ignore", "inherit", "pipe", "ipc"],
+    env: { ...GIVE_BACK, ...process.env },
   });
   let end: WorkerEnd | undefined;
   let rssBytes = 0;

@@ -54,7 +54,9 @@ export class ScratchValues {
 
   /** @throws {PeError} `PE_DISK_FULL`, `PE_OUTPUT_UNWRITABLE`; nothing is left then. */
   async write(blob: SharedArrayBuffer, trailers: Trailers): Promise<ScratchValue> {
-    const bytes = streamBytes(blob.byteLength);
+    // What is given back below must not hold the memory that is to be given back.
+    const { byteLength: valueBytes } = blob;
+    const bytes = streamBytes(valueBytes);
     this.#folder ??= makeScratchFolder(this.#parent, PREFIX);
     const path = join(this.#folder, `${this.#count++}.value`);
     if (this.#bytes + bytes > this.#diskBytesMax)
@@ -71,8 +73,8 @@ export class ScratchValues {
       throw asWriteError(error, path);
     }
     return {
-      read: async () => await readValue(path, blob.byteLength),
-      serve: async () => await serveFile(path, blob.byteLength),
+      read: async () => await readValue(path, valueBytes),
+      serve: async () => await serveFile(path, valueBytes),
       remove: () => {
         this.#bytes -= bytes;
         rmSync(path, { force: true });
