@@ -39,6 +39,7 @@ export interface Host {
   run(command: string): Promise<Ran>;
   /** As if its plug were pulled: nothing answers any more. */
   unplug(): Promise<void>;
+  plug(): Promise<void>;
 }
 
 export interface Around {
@@ -169,10 +170,8 @@ async function plugIn(
     address,
     root: `/proc/${first}/root`,
     run: async (command) => await ran(spawn("nsenter", [...inHost, "sh", "-c", command], spawnOptions({}))),
-    unplug: async () => {
-      must(...inNetwork, "set", cable, "down");
-      await Promise.resolve();
-    },
+    unplug: async () => await Promise.resolve(must(...inNetwork, "set", cable, "down")),
+    plug: async () => await Promise.resolve(must(...inNetwork, "set", cable, "up")),
   };
 }
 

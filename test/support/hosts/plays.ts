@@ -1,0 +1,119 @@
+/** The plays of ansible/ as a user runs them, on the hosts of a lab. */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { ROOT } from "../client.ts";
+import type { Lab, Ran } from "./lab.ts";
+
+const PLAYS = join(ROOT, "ansible");
+
+/** How a play ended on one host. */
+export interface Recap {
+  readonly ok: number;
+  readonly changed: number;
+  readonly unreachable: number;
+  readonly failed: number;
+}
+
+export interface Played extends Ran {
+  readonly hosts: ReadonlyMap<string, Recap>;
+  /** Of all hosts. */
+  readonly changed: number;
+}
+
+/** Makes the bundle that hosts get, of the package as it is built. @returns Its path. */
+export function makeBundle(folder: string): string {
+  execFileSync(process.execPath, [join(PLAYS, "pack-cluster.mjs"), "--as-built", "--out", folder], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return join(folder, "pe-cluster.tgz");
+}
+
+/** A tarball of this very Node, laid out as those of its makers. @returns Its path. */
+export function makeNodeArchive(folder: string): string {
+  const [path, name] = [join(folder, "node.tgz"), "node-here"];
+  mkdirSync(join(folder, name, "bin"), { recursive: true });
+  copyFileSync(process.execPath, join(folder, name, "bin", "node"));
+  execFileSync("tar", ["--use-compress-program=gzip -1", "-cf", path, "-C", folder, name]);
+  return path;
+}
+
+/** The control machine: an inventory, and what was made for it. */
+export class Control {
+  readonly #lab: Lab;
+  readonly #inventory: string;
+  readonly accessFile: string;
+
+  /** @param inventory Groups and hosts as a user writes them. @param settings What goes under `[all:vars]`. */
+  constructor(lab: Lab, inventory: string, settings: Readonly<Record<string, string>>) {
+    const access = join(lab.folder, "access");
+    const all = {
+      ansible_user: "deploy",
+      pe_cluster_access_folder: access,
+      pe_cluster_worker_threads: "1",
+      ...settings,
+    };
+    const lines = Object.entries(all).map(([name, value]) => `${name}=${value}\n`);
+    this.#lab = lab;
+    this.#inventory = join(lab.folder, "inventory");
+    this.accessFile = join(access, "access.json");
+    writeFileSync(this.#inventory, `${inventory}\n[all:vars]\n${lines.join("")}`);
+  }
+
+  /** Runs a play, whose end the test looks at. */
+  async play(name: string, ...args: readonly string[]): Promise<Played> {
+    const ssh = `-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=${join(this.#lab.folder, "known-hosts")}`;
+    const env = {
+      ANSIBLE_NOCOLOR: "1",
+      ANSIBLE_TIMEOUT: "5",
+      ANSIBLE_SSH_ARGS: ssh,
+      ANSIBLE_SSH_CONTROL_PATH_DIR: join(this.#lab.folder, "cp"),
+      ANSIBLE_LOCAL_TEMP: join(this.#lab.folder, "tmp"),
+    };
+    const command = ["-i", this.#inventory, `${name}.yml`, ...args];
+    const ran = await this.#lab.control("ansible-playbook", command, { cwd: PLAYS, env });
+    const hosts = recapOf(ran.stdout);
+    return { ...ran, hosts, changed: [...hosts.values()].reduce((sum, { changed }) => sum + changed, 0) };
+  }
+
+  /** Runs a play that must succeed. */
+  async playWell(name: string, ...args: readonly string[]): Promise<Played> {
+    const played = await this.play(name, ...args);
+    expect(played.status, `${name}.yml: ${played.stdout}${played.stderr}`).toBe(0);
+    return played;
+  }
+
+  /** Runs pe-client on the control machine. */
+  async client(...args: readonly string[]): Promise<Ran> {
+    const main = join(ROOT, "dist/client/cli/main.js");
+    return await this.#lab.control(process.execPath, [main, ...args, "--access-file", this.accessFile]);
+  }
+
+  /** Runs a command of pe-client that must succeed. @returns What it printed. */
+  async clientWell(...args: readonly string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.client(...args);
+    expect(status, `pe-client ${args.join(" ")}: ${stderr}`).toBe(0);
+    return stdout;
+  }
+
+  /** Names of the workers that the scheduler would give work to. */
+  async workers(): Promise<string[]> {
+    const all = JSON.parse(await this.clientWell("workers", "--json")) as { name: string; state: string }[];
+    return all
+      .filter(({ state }) => state === "active")
+      .map(({ name }) => name)
+      .toSorted((a, b) => a.localeCompare(b));
+  }
+}
+
+/** `lab1 : ok=3 changed=0 unreachable=0 failed=0 ...` for each host. */
+function recapOf(stdout: string): Map<string, Recap> {
+  const LINE = /^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)/gm;
+  return new Map(
+    [...stdout.matchAll(LINE)].map(([, host, ok, changed, unreachable, failed]) => [
+      host!,
+      { ok: Number(ok), changed: Number(changed), unreachable: Number(unreachable), failed: Number(failed) },
+    ]),
+  );
+}
