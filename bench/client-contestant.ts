@@ -65,6 +65,8 @@ function run(client: Client, measure: Measure): Promise<Figures> {
       });
     case "tree":
       return timed(() => tree(client, measure.tasks));
+    case "stencil":
+      return timed(() => stencil(client, measure.side));
     case "round-trip":
       return roundTrip(client, measure.times, measure.volatile === true);
     case "efficiency":
@@ -105,6 +107,20 @@ async function tree(client: Client, tasks: number): Promise<number> {
   const top = await level[0]!.result();
   if (top.length !== TAG_BYTES) throw new Error("another result than that of the tree");
   return made;
+}
+
+async function stencil(client: Client, side: number): Promise<number> {
+  let row = client.map<string>("noop", tagged(side));
+  for (let step = 1; step < side; step++) {
+    const before = row;
+    row = client.map<string>(
+      "first",
+      before.map((_, column) => before.slice(Math.max(0, column - 1), column + 2)),
+    );
+  }
+  const result = await client.submit<string>("first", row).result();
+  if (result.length !== TAG_BYTES) throw new Error("another result than that of the grid");
+  return side * side + 1;
 }
 
 async function roundTrip(client: Client, times: number, volatile: boolean): Promise<Figures> {

@@ -26,6 +26,7 @@ const QUESTIONS: readonly Question[] = [
   { name: "map + gather 10k", measure: { measure: "map-gather", tasks: 10_000 }, unit: "tasks/s", bar: 25 },
   { name: "merge 20k -> 1", measure: { measure: "merge", tasks: 20_000 }, unit: "tasks/s", bar: 20 },
   { name: "binary tree of 20k", measure: { measure: "tree", tasks: 20_000 }, unit: "tasks/s", bar: 20 },
+  { name: "grid of 100 x 100", measure: { measure: "stencil", side: 100 }, unit: "tasks/s", bar: 20 },
   { name: "round trip", measure: { measure: "round-trip", times: 200 }, unit: "ms", bar: 1 },
   {
     name: "round trip, volatile",

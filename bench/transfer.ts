@@ -10,14 +10,13 @@ import type { RelayAccess } from "../protocol/transfer/relayed.ts";
 import { findDasks, startDask } from "./dask-peer.ts";
 import { median } from "./measure.ts";
 import type { AskUpload, Fetched, Serving, Told } from "./transfer-process.ts";
+import { workerEnvironment } from "../worker/environment.ts";
 
 const SMALL_BYTES = 15_000_000;
 const LARGE_BYTES = 1_000_000_000;
 /** Of several needers at once: large enough that the others come while the first one fetches. */
 const SHARED_BYTES = 200_000_000;
 const TIMES = 30;
-/** The C library keeps memory that is given back, up to 128 MiB, for values of at most 32 MiB. */
-const MALLOC_KEEPS = { MALLOC_MMAP_THRESHOLD_: String(32 << 20), MALLOC_TRIM_THRESHOLD_: String(128 << 20) };
 const DASK = "transfer";
 
 /** Milliseconds, or bytes of memory, by what was measured. */
@@ -40,7 +39,7 @@ export async function benchTransfer(args: readonly string[]): Promise<void> {
 
 async function oneRound(hasPeers: boolean, only: string): Promise<Round> {
   const processes = Array.from({ length: 5 }, () => new Child());
-  const keeping = new Child(MALLOC_KEEPS);
+  const plain = new Child(process.env);
   const [holder, first, second, third, scheduler] = processes as [Child, Child, Child, Child, Child];
   scheduler.onUpload = async (upload) => void (await holder.tell({ type: "upload", ...upload }));
   const dasks: Awaited<ReturnType<typeof startDask>>[] = [];
@@ -52,7 +51,7 @@ async function oneRound(hasPeers: boolean, only: string): Promise<Round> {
       (await scheduler.tell({ type: "relay", isSecure: false })) as RelayAccess,
       (await scheduler.tell({ type: "relay", isSecure: true })) as RelayAccess,
     ] as const;
-    if (only.includes("small")) await small(round, { holder, first, keeping, serving, relays });
+    if (only.includes("small")) await small(round, { holder, first, plain, serving, relays });
     for (const dask of dasks) {
       const { medianMs, ownMs, cpuMs } = await dask.run({ measure: "transfer", bytes: SMALL_BYTES, times: TIMES });
       round[`15 MB, ${dask.name}: transfer by its own log`] = ownMs!;
@@ -64,7 +63,7 @@ async function oneRound(hasPeers: boolean, only: string): Promise<Round> {
     return round;
   } finally {
     for (const dask of dasks) await dask.close();
-    for (const process of [...processes, keeping]) process.end();
+    for (const process of [...processes, plain]) process.end();
   }
 }
 
@@ -75,10 +74,7 @@ interface Parts {
   readonly relays: readonly [plain: RelayAccess, secure: RelayAccess];
 }
 
-async function small(
-  round: Round,
-  { holder, first, keeping, serving, relays }: Parts & { keeping: Child },
-): Promise<void> {
+async function small(round: Round, { holder, first, plain, serving, relays }: Parts & { plain: Child }): Promise<void> {
   await holder.tell({ type: "hold", task: 1, bytes: SMALL_BYTES, spilled: false });
   await holder.tell({ type: "hold", task: 2, bytes: SMALL_BYTES, spilled: true });
   const value = { type: "fetch", task: 1, bytes: SMALL_BYTES, times: TIMES } as const;
@@ -91,7 +87,7 @@ async function small(
   };
   for (const way of Object.values(ways)) await first.tell({ ...way, times: 5 });
   const kept = { ...value, at: serving.plain };
-  await keeping.tell({ ...kept, times: 5 });
+  await plain.tell({ ...kept, times: 5 });
   const touch = { type: "touch", bytes: SMALL_BYTES, times: TIMES } as const;
   round["15 MB of new memory, touched"] = median(((await first.tell(touch)) as Fetched).ms);
   const note = (name: string, { ms, cpuMs }: Fetched): void => {
@@ -99,7 +95,7 @@ async function small(
     round[`${name}: CPU time of the needer`] = cpuMs;
   };
   for (const [name, way] of Object.entries(ways)) note(name, (await first.tell(way)) as Fetched);
-  note("15 MB over TCP, memory kept by malloc", (await keeping.tell(kept)) as Fetched);
+  note("15 MB over TCP, without huge pages", (await plain.tell(kept)) as Fetched);
 }
 
 /** The first alone, then with others that come a moment later. */
@@ -157,8 +153,8 @@ class Child {
   readonly #asked = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
   #count = 0;
 
-  constructor(environment: NodeJS.ProcessEnv = {}) {
-    const env = { ...process.env, ...environment };
+  /** By default as the supervisor starts a worker. */
+  constructor(env: NodeJS.ProcessEnv = workerEnvironment()) {
     this.#process = fork(fileURLToPath(new URL("transfer-process.js", import.meta.url)), { env });
     this.#process.on("message", (message: AskUpload | { number: number; answer?: unknown; error?: string }) => {
       if ("upload" in message) return void this.onUpload(message.upload);

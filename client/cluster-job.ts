@@ -31,6 +31,8 @@ export interface JobDescription extends TaskSource {
   task?(index: number): unknown;
   /** Tasks of one group, which ascends with the index, should run on one worker. */
   groupOf?(index: number): number;
+  /** Of the group of a task, 0 to 2^32 - 1: the worker that had the last group of a label gets the next one, if it can. */
+  labelOf?(index: number): number;
   /** After more failed tasks than this the rest is cancelled; no limit by default. */
   readonly maxFails?: number;
   readonly options?: Omit<TaskOptions, "key" | "signal" | "common" | "version">;

@@ -83,6 +83,8 @@ export const clientToScheduler = messages({
     needs: optional(object({ ends: column, jobs: uint32s(1 << 17), tasks: uint32s(1 << 17) })),
     /** First task of each group that should run on one worker; ascending. */
     groups: optional(column),
+    /** One for each group, such as a hash of its input: groups of one label like to run where the last one ran. */
+    labels: optional(column),
   },
   /** No more tasks will come: the job can end. */
   seal: { request, job: u32, /** How many it must have by now. */ tasks: u32 },

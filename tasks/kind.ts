@@ -121,4 +121,6 @@ export interface Job<Parameters = unknown, Common = unknown> {
   task(index: number): Parameters;
   /** Tasks of one group should run on one worker, which has their input at hand. Ascending with the index. */
   groupOf?(index: number): number;
+  /** Of the group of a task, 0 to 2^32 - 1: the same for the same input, in this job or another. */
+  labelOf?(index: number): number;
 }

@@ -11,6 +11,7 @@ import { ERROR_CODES, EXIT, PeError, type ErrorCode } from "../common/errors.ts"
 import type { LogLine } from "../common/log.ts";
 import { fitting } from "../protocol/fitting.ts";
 import { LAST_LINE_LENGTH_MAX, LAST_LINES_MAX, type LastDeath } from "../protocol/worker-link.ts";
+import { workerEnvironment } from "./environment.ts";
 import type { WorkerSettings } from "./settings.ts";
 import type { WorkerEnd } from "./worker.ts";
 
@@ -22,13 +23,6 @@ const LAST_WORDS_MS = 500;
 const HOW_LENGTH_MAX = 64;
 /** Of stderr, in which the last lines are looked for. */
 const TAIL_LENGTH = 4000;
-
-/**
- * Of the C library (glibc; others ignore it): larger blocks are given back to the system when they are freed. By itself it takes
- * those that were freed once for a sign that there will be more, and keeps up to 32 MiB each: a worker whose results went to the
- * disk would still have their memory, and take no more work for ever.
- */
-const GIVE_BACK = { MALLOC_MMAP_THRESHOLD_: String(512 * 1024) };
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
@@ -101,7 +95,7 @@ async function runProcess(
 ): Promise<Death> {
   const child = fork(new URL("./process.js", import.meta.url), [JSON.stringify(settings)], {
     stdio: ["ignore", "inherit", "pipe", "ipc"],
-    env: { ...GIVE_BACK, ...process.env },
+    env: workerEnvironment(),
   });
   let end: WorkerEnd | undefined;
   let rssBytes = 0;

@@ -10,6 +10,8 @@ export interface TaskSource {
   /** Absent: the index is all that a task needs. */
   task?(index: number): unknown;
   groupOf?(index: number): number;
+  /** Of the group of a task, 0 to 2^32 - 1: the same for the same input, in whatever job. */
+  labelOf?(index: number): number;
 }
 
 export type AppendRequest = Extract<Request, { type: "append" }>;
@@ -43,7 +45,7 @@ function cutRange(source: TaskSource, from: number, options: WireOptions): TaskB
   const groups = new Groups(source, from);
   let stop = from + 1;
   while (stop < source.taskCount && groups.add(stop)) stop++;
-  return { request: { type: "append", from, count: stop - from, options, groups: groups.starts() }, bytes: 0 };
+  return { request: { type: "append", from, count: stop - from, options, ...groups.columns() }, bytes: 0 };
 }
 
 function cutBatch(source: TaskSource, from: number, options: WireOptions): TaskBatch {
@@ -59,9 +61,8 @@ function cutBatch(source: TaskSource, from: number, options: WireOptions): TaskB
     bytes += one.byteLength;
   }
   const count = encoded.length;
-  const starts = groups?.starts(from + count);
   const request = { type: "append", from, count, options, parameters: joined(encoded, bytes) } as const;
-  return { request: starts === undefined ? request : { ...request, groups: starts }, bytes };
+  return { request: groups === undefined ? request : { ...request, ...groups.columns(from + count) }, bytes };
 }
 
 /** Where groups begin: the scheduler keeps the tasks from one such task to the next on one worker. */
@@ -86,8 +87,10 @@ class Groups {
     return true;
   }
 
-  starts(stop = Infinity): Uint32Array {
-    return Uint32Array.from(this.#starts.filter((start) => start < stop));
+  columns(stop = Infinity): { groups: Uint32Array; labels?: Uint32Array } {
+    const groups = Uint32Array.from(this.#starts.filter((start) => start < stop));
+    if (this.#source.labelOf === undefined) return { groups };
+    return { groups, labels: groups.map((start) => this.#source.labelOf!(start)) };
   }
 }
 

@@ -54,6 +54,7 @@ function describe(job: PeJob, { parts, priority, maxFails, prepare }: OpenOption
     taskCount,
     task: (index) => job.task(index),
     ...(job.groupOf !== undefined && { groupOf: (index: number) => job.groupOf!(index) }),
+    ...(job.labelOf !== undefined && { labelOf: (index: number) => job.labelOf!(index) }),
     ...(maxFails !== undefined && { maxFails }),
     ...(priority !== undefined && { options: { priority } }),
     ...(prepare !== undefined && { prepare }),
@@ -119,13 +120,14 @@ async function openAgain(
 
 /** The job of some tasks only, as if it were cut into these. */
 export function partOfJob(job: PeJob, tasks: readonly number[]): PeJob {
-  const groupOf = job.groupOf?.bind(job);
+  const [groupOf, labelOf] = [job.groupOf?.bind(job), job.labelOf?.bind(job)];
   return {
     ...job,
     manifest: { ...job.manifest, tasks: tasks.map((index) => job.manifest.tasks[index]!) },
     taskCount: tasks.length,
     task: (place) => job.task(tasks[place]!),
     ...(groupOf !== undefined && { groupOf: (place: number) => groupOf(tasks[place]!) }),
+    ...(labelOf !== undefined && { labelOf: (place: number) => labelOf(tasks[place]!) }),
   };
 }
 

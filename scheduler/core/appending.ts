@@ -9,6 +9,7 @@ import type { JournalRecord } from "../../protocol/journal-records.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import { findJob, refuse } from "./answers.ts";
 import { linkNeeds } from "./graph.ts";
+import { segmentsOf } from "./groups.ts";
 import { batchOf, fit, type Batch, type Job, type Needs } from "./job.ts";
 import { joinKnownKeys } from "./known-keys.ts";
 import { journal, toClient, type SchedulerState } from "./state.ts";
@@ -19,7 +20,7 @@ import { leaseKey } from "./worker-record.ts";
 
 export type Append = MessageOf<typeof clientToScheduler, "append"> & ClientToScheduler;
 /** What a batch is made of; as a request or a record has it. */
-export type BatchContent = Pick<Append, "count" | "options" | "parameters" | "keys" | "needs" | "groups">;
+export type BatchContent = Pick<Append, "count" | "options" | "parameters" | "keys" | "needs" | "groups" | "labels">;
 
 export function append(state: SchedulerState, link: number, message: Append): void {
   const { request, job: number, from, count, keys } = message;
@@ -89,7 +90,7 @@ export function appendedRecord(
 export function addBatch(
   state: SchedulerState,
   job: Job,
-  { count, options, parameters, keys, needs, groups }: BatchContent,
+  { count, options, parameters, keys, needs, groups, labels }: BatchContent,
 ): Batch {
   const start = job.table.add(count, needs === undefined ? TASK.queued : TASK.waiting);
   const sequence = state.nextBatch++;
@@ -101,10 +102,11 @@ export function addBatch(
     parameters: parameters && { ends: parameters.ends.slice(), values: parameters.values.slice() },
     needs: needs && { ends: needs.ends.slice(), jobs: needs.jobs.slice(), tasks: needs.tasks.slice() },
     groups: groups?.slice(),
+    labels: labels?.slice(),
     sequence,
     ...ancestryOf(state, job, needs, sequence),
     shape: JSON.stringify([job.kind, job.version, options.resources, options.workers]),
-    fresh: needs === undefined ? [{ start, stop: start + count, owner: undefined }] : [],
+    fresh: needs === undefined ? segmentsOf(state, start, start + count, groups, labels) : [],
     ready: [],
     tookUs: undefined,
     isQueued: false,
@@ -156,7 +158,7 @@ function faultOfRows({ sealed, table: { rows } }: Job, count: number): string | 
 function faultOfContent(
   state: SchedulerState,
   job: Job,
-  { count, from, parameters, keys, needs, groups }: Append,
+  { count, from, parameters, keys, needs, groups, labels }: Append,
 ): string | undefined {
   if (parameters !== undefined && !fit(parameters.ends, count, parameters.values.byteLength))
     return "its parameters do not fit its number of tasks";
@@ -168,6 +170,7 @@ function faultOfContent(
   }
   if (groups !== undefined) {
     if (!groups.every((start, place) => place === 0 || start > groups[place - 1]!)) return "its groups do not ascend";
+    if (labels !== undefined && labels.length !== groups.length) return "its labels do not fit its groups";
     if (groups.some((start) => start < from || start >= from + count)) return "its groups start outside of it";
   }
   return needs === undefined ? undefined : faultOfNeeds(state, job, from, count, needs);

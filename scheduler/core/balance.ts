@@ -1,4 +1,5 @@
 /** An idle worker beside one that holds more than it can run: the busy one gives back the end of its line. */
+import { isWorthWaiting } from "./groups.ts";
 import { isWorthMoving } from "./locality.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
 import { fits, mayGet, likelyBegun, type WorkerRecord } from "./worker-record.ts";
@@ -29,5 +30,7 @@ function spare(state: SchedulerState, worker: WorkerRecord, idle: readonly Worke
   const last = [...worker.leases.values()].at(-1)!;
   const isOfUse = (other: WorkerRecord): boolean =>
     fits(other, last.batch) && isWorthMoving(state, last.batch, last.task, other);
+  // Its input would be read elsewhere, which takes as long as that.
+  if (last.batch.labels !== undefined && isWorthWaiting(state, worker, last.batch)) return 0;
   return idle.some(isOfUse) ? Math.ceil(unbegun / 2) : 0;
 }

@@ -5,6 +5,7 @@
 import { HandOver } from "./hand-over.ts";
 import { queuedIn, type Batch } from "./job.ts";
 import { HELD_PER_SLOT_MIN } from "./limits.ts";
+import { noteLabel, pickSegment, startsGroup } from "./groups.ts";
 import { provide } from "./lineage.ts";
 import { takeSuited } from "./locality.ts";
 import { goesBefore } from "./queue.ts";
@@ -79,13 +80,16 @@ function fairShare({ hungry }: SchedulerState, worker: WorkerRecord, batch: Batc
 function takeTask(state: SchedulerState, batch: Batch, worker: WorkerRecord): number | undefined {
   for (let task = takeReady(state, batch, worker); task !== undefined; task = takeReady(state, batch, worker))
     if (isWanted(batch, task) && (batch.needs === undefined || provide(state, batch.job, task))) return task;
-  for (let segment = pickSegment(batch, worker); segment !== undefined; segment = pickSegment(batch, worker)) {
+  for (;;) {
+    const segment = pickSegment(state, batch, worker);
+    if (segment === undefined) return undefined;
     const task = segment.start++;
     segment.owner = startsGroup(batch, segment.start) ? undefined : worker.link;
     if (segment.start === segment.stop) batch.fresh.splice(batch.fresh.indexOf(segment), 1);
-    if (isWanted(batch, task)) return task;
+    if (!isWanted(batch, task)) continue;
+    noteLabel(state, batch, task, worker);
+    return task;
   }
-  return undefined;
 }
 
 function takeReady(state: SchedulerState, batch: Batch, worker: WorkerRecord): number | undefined {
@@ -96,35 +100,4 @@ function takeReady(state: SchedulerState, batch: Batch, worker: WorkerRecord): n
 /** Tasks are left where they stand when they are cancelled, adopted or suspected meanwhile; suspects go elsewhere. */
 function isWanted({ job: { table } }: Batch, task: number): boolean {
   return table.state(task) === TASK.queued && table.deaths(task) === 0;
-}
-
-/** Where a worker goes on: in the group it has begun, else where nobody has, else in what another has begun. */
-function pickSegment({ fresh, groups }: Batch, worker: WorkerRecord): Batch["fresh"][number] | undefined {
-  if (groups === undefined) return fresh[0];
-  const own = fresh.find(({ owner }) => owner === worker.link) ?? fresh.find(({ owner }) => owner === undefined);
-  if (own !== undefined) return own;
-  for (const [place, segment] of fresh.entries()) {
-    const next = groups[groupAfter(groups, segment.start)];
-    if (next === undefined || next >= segment.stop) continue;
-    const rest = { start: next, stop: segment.stop, owner: undefined };
-    segment.stop = next;
-    fresh.splice(place + 1, 0, rest);
-    return rest;
-  }
-  return fresh[0];
-}
-
-function startsGroup({ groups }: Batch, task: number): boolean {
-  return groups === undefined || groups[groupAfter(groups, task - 1)] === task;
-}
-
-/** Place of the first group that starts after `task`. */
-function groupAfter(groups: Uint32Array, task: number): number {
-  let [low, high] = [0, groups.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (groups[middle]! > task) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

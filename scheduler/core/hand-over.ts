@@ -50,6 +50,7 @@ export class HandOver {
   }
 
   send(): void {
+    this.#worker.fedMs = this.#state.nowMs;
     tellJob(this.#state, this.#worker, this.#batch);
     this.#inputs?.send();
     toWorker(this.#state, this.#worker.link, {

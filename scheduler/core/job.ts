@@ -53,6 +53,8 @@ export interface Batch {
   readonly needs: Needs | undefined;
   /** First tasks of groups that like to stay on one worker, ascending. */
   readonly groups: Uint32Array | undefined;
+  /** One for each group: groups of one label like to run where the last one did. Absent in a batch of an earlier life. */
+  readonly labels: Uint32Array | undefined;
   /** Counts batches. */
   readonly sequence: number;
   /**

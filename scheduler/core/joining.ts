@@ -73,6 +73,7 @@ function createRecord(state: SchedulerState, link: number, message: Said<"regist
     rssBytes: 0,
     leases: new Map(),
     outstandingUs: 0,
+    fedMs: state.nowMs,
     finished: 0,
     values: new Set(),
     valueBytes: 0,

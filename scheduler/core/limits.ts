@@ -52,6 +52,8 @@ export const TASKS_MAX = 50_000_000;
 /** A Map holds no more than 2^24. */
 export const KEYS_MAX = 10_000_000;
 export const NEEDS_MAX = 50_000_000;
+/** Labels of groups whose last worker is remembered. */
+export const LABELS_MAX = 100_000;
 /** Of parameters and results. */
 export const HELD_BYTES_MAX = 4 * 2 ** 30;
 /** Transitions remembered for stories, all tasks together. */

@@ -61,6 +61,8 @@ export interface SchedulerState {
   readonly keys: Map<string, number>;
   readonly edges: Edges;
   readonly queue: BatchQueue;
+  /** Name of the worker that had the last group of a label; used longest ago first. */
+  readonly labels: Map<number, string>;
   nextBatch: number;
   readonly workers: Map<number, WorkerRecord>;
   readonly clients: Map<number, ClientRecord>;
@@ -118,6 +120,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     keys: new Map(),
     edges: new Edges(),
     queue: new BatchQueue(),
+    labels: new Map(),
     nextBatch: 1,
     workers: new Map(),
     clients: new Map(),

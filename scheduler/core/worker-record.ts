@@ -57,6 +57,8 @@ export interface WorkerRecord {
   /** By `leaseKey`, in the order of hand-out. */
   readonly leases: Map<number, Lease>;
   outstandingUs: number;
+  /** When it last got a task. */
+  fedMs: number;
   finished: number;
   /** That it holds; by lease key. */
   readonly values: Set<number>;

@@ -1,5 +1,6 @@
 /** A request becomes a job: which files, which rows, which maps. Opens no series' data. */
 import { hash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { PeError, type ErrorRecord } from "../../common/errors.ts";
 import { parseRanges, rangesCount, type Range } from "../../common/ranges.ts";
 import { readInputObject } from "../../data/input-object.ts";
@@ -89,7 +90,13 @@ export function jobOf(manifest: PeManifest): Job<PeTask, PeCommon> & { manifest:
       };
     },
     groupOf: (index) => tasks[index]![0],
+    labelOf: (index) => labelOf(source.files[tasks[index]![0]]!),
   };
+}
+
+/** Of a shard, wherever it lies: the worker that had it last may have it still. */
+function labelOf({ name, bytes, modifiedMs, version }: PeManifest["source"]["files"][number]): number {
+  return crc32(`${name}\n${bytes}\n${version ?? modifiedMs}`);
 }
 
 /** From what decides the result and what it is for, not from where the input is mounted. */

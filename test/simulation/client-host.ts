@@ -445,6 +445,7 @@ export class ClientHost {
       ...(keys && { keys }),
       ...(needs && { needs }),
       ...(groups && { groups: Uint32Array.from(groups) }),
+      ...(groups && job % 2 === 0 && { labels: Uint32Array.from(groups, (_, place) => place) }),
     };
     const answered = (answer: Answer): void => {
       if (answer.type === "joined") {

@@ -42,6 +42,22 @@ test("a second job over the same shards on the same worker reads and inflates no
   expect(await compareMaps(second.output, expected)).toEqual([]);
 });
 
+test("of two workers each gets the shards that it had, in another job too", async () => {
+  const cluster = await startCluster();
+  for (const name of ["a", "b"]) await cluster.startWorker(name, "--threads", "1");
+  const input = await copyGoldenShards(join(await testFolder(), "shards"));
+  const first = await submit(cluster, input, "first.hdf5", FIRST);
+  expect(first.fetched).toEqual({ files: GOLDEN_SHARDS.length, series: SERIES });
+  for (const [place, maps] of [
+    SECOND,
+    ["--orders", "4", "--delays", "3"],
+    ["--orders", "6", "--delays", "1-4"],
+  ].entries()) {
+    const later = await submit(cluster, input, `later-${place}.hdf5`, maps);
+    expect(later.fetched).toEqual({ files: 0, series: 0 });
+  }
+});
+
 test("a shard that was written since is read anew", async () => {
   const cluster = await startCluster();
   await cluster.startWorker("w");

@@ -81,6 +81,62 @@ describe("dispatch()", () => {
     expect(scheduler.state(job, 0)).toBe("queued");
   });
 
+  describe("groups with labels", () => {
+    /** Two workers; "a" has had the group of label 7, "b" that of label 8. */
+    function labelled() {
+      const scheduler = new SchedulerUnderTest();
+      const job = scheduler.open("first");
+      const links = ["a", "b"].map((name, place) => {
+        const link = scheduler.worker(name);
+        const pinned = { ...OPTIONS, workers: [name] };
+        scheduler.append(job, 2, { options: pinned, groups: column(2 * place), labels: column(7 + place) });
+        scheduler.done(link, scheduler.leases(link));
+        return link;
+      });
+      return { scheduler, a: links[0]!, b: links[1]! };
+    }
+
+    test("go to the worker that had the last one of the label, in another job too", () => {
+      const { scheduler, a, b } = labelled();
+      scheduler.submit(4, { groups: column(0, 2), labels: column(8, 7) }, "second");
+      expect([scheduler.heldTasks(a), scheduler.heldTasks(b)]).toEqual([
+        [2, 3],
+        [0, 1],
+      ]);
+    });
+
+    test("go elsewhere when that worker is gone", () => {
+      const { scheduler, a, b } = labelled();
+      scheduler.close(a);
+      scheduler.submit(2, { groups: column(0), labels: column(7) }, "second");
+      expect(scheduler.heldTasks(b)).toEqual([0, 1]);
+    });
+
+    test("go elsewhere when that worker has more to do than it takes to read their input", () => {
+      const { scheduler, a, b } = labelled();
+      const job = scheduler.open("second");
+      scheduler.append(job, 6, { groups: column(0, 2, 4), labels: column(7, 7, 7) });
+      expect(scheduler.heldTasks(b)).toEqual([]);
+      scheduler.done(a, scheduler.leases(a).slice(0, 1), undefined, 500_000);
+      expect(scheduler.heldTasks(b)).not.toEqual([]);
+    });
+
+    test("of unknown length go elsewhere when nothing is heard of them for a while", () => {
+      const { scheduler, a, b } = labelled();
+      scheduler.submit(8, { groups: column(0, 4), labels: column(7, 7) }, "second");
+      expect(scheduler.heldTasks(b)).toEqual([]);
+      scheduler.pass(500, [a, b]);
+      expect(scheduler.heldTasks(b)).not.toEqual([]);
+    });
+
+    test("are refused when there is not one for each group", () => {
+      const { scheduler } = labelled();
+      const job = scheduler.open("second");
+      const [answer] = scheduler.append(job, 4, { groups: column(0, 2), labels: column(7) });
+      expect(answer).toMatchObject({ type: "refused", message: expect.stringContaining("its labels do not fit") });
+    });
+  });
+
   test("keeps the tasks of a group on one worker", () => {
     const scheduler = new SchedulerUnderTest();
     const [a, b] = [scheduler.worker("a"), scheduler.worker("b")];
