@@ -72,6 +72,11 @@ export class ValueStore {
     return this.#held.has(valueKey(name));
   }
 
+  /** Whether its memory can be given back without writing anything. */
+  isOnDisk(name: ValueName): boolean {
+    return this.#held.get(valueKey(name))?.file !== undefined;
+  }
+
   /** The value's memory; undefined when it is not in memory, or not here. */
   share(name: ValueName): SharedArrayBuffer | undefined {
     return this.#held.get(valueKey(name))?.memory;

@@ -37,6 +37,9 @@ export type ValueEvent = Extract<
 
 /** Fetched at a time: more would only share the line. */
 const FETCHES_MAX = 8;
+/** A disk that took no value, being full, is left alone for so long, and twice as long each time after that. */
+const DISK_REST_MS = 1000;
+const DISK_REST_MS_MAX = 10_000;
 
 export class WorkerValues {
   readonly #store: ValueStore;
@@ -48,6 +51,8 @@ export class WorkerValues {
   /** Fetches that wait for their turn. */
   readonly #line: (() => void)[] = [];
   #running = 0;
+  #diskRestMs = DISK_REST_MS;
+  #diskRestsUntilMs = -Infinity;
 
   constructor(
     store: ValueStore,
@@ -134,13 +139,28 @@ export class WorkerValues {
   }
 
   async #spill(name: ValueName): Promise<void> {
+    const isSpilled = await this.#isSpilled(name);
+    this.#tell({ type: isSpilled ? "value-spilled" : "value-not-spilled", name });
+  }
+
+  async #isSpilled(name: ValueName): Promise<boolean> {
+    if (this.#isDiskResting && !this.#store.isOnDisk(name)) return false;
     try {
       await this.#store.spill(name);
-      this.#tell({ type: "value-spilled", name });
+      this.#diskRestMs = DISK_REST_MS;
+      return true;
     } catch (error) {
+      // Several are written at a time: the first that fails speaks for all.
+      if (this.#isDiskResting) return false;
       this.#complain(error, name, "move to the disk");
-      this.#tell({ type: "value-not-spilled", name });
+      this.#diskRestsUntilMs = performance.now() + this.#diskRestMs;
+      this.#diskRestMs = Math.min(this.#diskRestMs * 2, DISK_REST_MS_MAX);
+      return false;
     }
+  }
+
+  get #isDiskResting(): boolean {
+    return performance.now() < this.#diskRestsUntilMs;
   }
 
   async #upload(ticket: string, name: ValueName): Promise<void> {
