@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { signalProcess } from "../cluster-programs.ts";
 import { hasProgram } from "../s3/server.ts";
 
 const BOOT = fileURLToPath(new URL("boot.sh", import.meta.url));
@@ -114,8 +115,9 @@ export class Lab {
     await until(async () => (await this.control("bash", ["-c", look])).status === 0, `${name} answers to ssh`);
   }
 
-  /** Ends all of it; nothing is left. */
+  /** Ends all of it, what the control machine still runs and the connections that ssh keeps too; nothing is left. */
   async stop(): Promise<void> {
+    for (const pid of inSameNetwork(this.#network)) signalProcess(pid, "SIGKILL");
     await Promise.all(this.#processes.map(ended));
     await until(async () => this.#groups.every(removeGroup), "the control groups of the hosts are empty");
     await rm(this.folder, { recursive: true, force: true });
@@ -211,6 +213,23 @@ function removeFolders(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true }))
     if (entry.isDirectory()) removeFolders(join(folder, entry.name));
   rmdirSync(folder);
+}
+
+/** Processes in the network of this one. */
+function inSameNetwork(pid: number): number[] {
+  const networkOf = (process: number | string): string => {
+    try {
+      return readlinkSync(`/proc/${process}/ns/net`);
+    } catch {
+      // It has ended meanwhile.
+      return "";
+    }
+  };
+  const wanted = networkOf(pid);
+  if (wanted === "" || wanted === networkOf("self")) return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && networkOf(name) === wanted)
+    .map(Number);
 }
 
 function intoNetwork(pid: number): string[] {

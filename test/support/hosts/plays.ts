@@ -50,6 +50,7 @@ export class Control {
     const access = join(lab.folder, "access");
     const all = {
       ansible_user: "deploy",
+      ansible_ssh_common_args: `"-o UserKnownHostsFile=${join(lab.folder, "known-hosts")}"`,
       pe_cluster_access_folder: access,
       pe_cluster_worker_threads: "1",
       ...settings,
@@ -63,11 +64,9 @@ export class Control {
 
   /** Runs a play, whose end the test looks at. */
   async play(name: string, ...args: readonly string[]): Promise<Played> {
-    const ssh = `-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=${join(this.#lab.folder, "known-hosts")}`;
     const env = {
       ANSIBLE_NOCOLOR: "1",
       ANSIBLE_TIMEOUT: "5",
-      ANSIBLE_SSH_ARGS: ssh,
       ANSIBLE_SSH_CONTROL_PATH_DIR: join(this.#lab.folder, "cp"),
       ANSIBLE_LOCAL_TEMP: join(this.#lab.folder, "tmp"),
     };
