@@ -22,9 +22,11 @@ async function submit(cluster: TestCluster, input: string, name: string, maps: r
 
 /** Writes something else into a file that only workers read, so that nobody can tell by its size and time. */
 function spoil(path: string): void {
-  const { size, mtime } = statSync(path);
+  const { size, mtimeMs } = statSync(path);
   writeFileSync(path, Buffer.alloc(size, "spoilt"));
-  utimesSync(path, mtime, mtime);
+  // As planning sees it: a Date would be rounded, to the next millisecond half of the time. Half of one more: seconds are no whole numbers.
+  const seconds = (Math.floor(mtimeMs) + 0.5) / 1000;
+  utimesSync(path, seconds, seconds);
 }
 
 test("a second job over the same shards on the same worker reads and inflates nothing", async () => {
