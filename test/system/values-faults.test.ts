@@ -9,6 +9,8 @@ import { ValueRounds } from "../support/values-rounds.ts";
 const ROUNDS = Number(process.env.PE_VALUE_ROUNDS ?? 5);
 const SEED = Number(process.env.PE_FAULT_SEED ?? 401);
 const ROUND_MS_MAX = 60_000;
+/** Some 230 were seen. A graph has 30 MB of values at a worker: who forgot to forget them would have more soon. */
+const WORKER_MEGABYTES_MAX = 400;
 
 let rounds: ValueRounds | undefined;
 
@@ -28,7 +30,7 @@ test.each([
     for (let number = 0; number < ROUNDS; number++) {
       const { faults, ms, rssMegabytes } = await rounds.run(number);
       console.log(`round ${number}, ${ms} ms, ${rssMegabytes.join(" ")} MB: ${faults.join("; ")}`);
-      expect(faults.length).toBeLessThanOrEqual(3);
+      expect(Math.max(...rssMegabytes)).toBeLessThan(WORKER_MEGABYTES_MAX);
     }
     await rounds.stop();
   },
