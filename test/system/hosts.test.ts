@@ -13,7 +13,9 @@ import { Control, makeBundle, makeNodeArchive } from "../support/hosts/plays.ts"
 
 const HOOK_MS = 180_000;
 const reason = noLab();
-const SHARDS = ["--grid", "12x10", "--shard-size", "2", "--samples", "12000", "--seed", "5", "--gzip-level", "1"];
+const SHARDS = ["--grid", "12x10", "--shard-size", "2", "--samples", "40000", "--seed", "5", "--gzip-level", "1"];
+/** With the shards and a hundred delays some 45 s of one thread. */
+const MAPS = ["--orders", "8", "--measures", "pe,weighted"];
 
 let made: { bundle: string; node: string; shards: string };
 
@@ -28,6 +30,9 @@ beforeAll(async () => {
   made = { bundle: makeBundle(folder), node: makeNodeArchive(folder), shards };
 }, HOOK_MS);
 
+/** As root on the scheduler's host. */
+const ASK = "PE_ACCESS_FILE=/etc/pe-cluster/access.json pe-client";
+
 /** What is left of pe-cluster on a host: files, processes, units. */
 async function leftOn(host: Host): Promise<string> {
   const look = [
@@ -41,7 +46,7 @@ async function leftOn(host: Host): Promise<string> {
 
 /** Maps of the shards, computed on the hosts: a job that was submitted on one of them, ended by `act`, looked at from here. */
 async function correctMaps(lab: Lab, control: Control, delays: string, act: () => Promise<void>): Promise<void> {
-  const submit = `pe-client submit --access-file /etc/pe-cluster/access.json --input /srv/shared/shards --orders 3-5 --delays ${delays}`;
+  const submit = `${ASK} submit --input /srv/shared/shards ${MAPS.join(" ")} --delays ${delays}`;
   const submitted = await lab.hosts[0]!.run(`${submit} --output /srv/shared/maps.hdf5 --detach`);
   expect(submitted.status, submitted.stderr).toBe(0);
   const job = submitted.stdout.trim();
@@ -49,8 +54,8 @@ async function correctMaps(lab: Lab, control: Control, delays: string, act: () =
   const maps = join(lab.folder, `${job}.hdf5`);
   await control.clientWell("attach", job, "--output", maps);
   const local = join(lab.folder, `${job}-local.hdf5`);
-  await runWell(["run", "--input", made.shards, "--output", local, "--orders", "3-5", "--delays", "1"]);
-  for (const map of ["m003t001", "m005t001"]) {
+  await runWell(["run", "--input", made.shards, "--output", local, ...MAPS, "--delays", "1"]);
+  for (const map of ["m008t001", "m008t001_weighted"]) {
     const [there, here] = await Promise.all(
       [maps, local].map(async (file) => await runWell(["export", file, "--map", map])),
     );
@@ -127,16 +132,27 @@ describe.skipIf(reason !== undefined)("on hosts with systemd, by address and wit
   });
 
   test("restart.yml lets a running job go on to a correct map", async () => {
-    const pids = async (): Promise<string[]> =>
-      await Promise.all(lab.hosts.map(async (host) => (await host.run("systemctl show pe-worker -p MainPID")).stdout));
-    const before = await pids();
-    await correctMaps(lab, control, "1-150", async () => {
-      const [job] = (JSON.parse(await control.clientWell("status", "--json")) as { jobs: { ended?: unknown }[] }).jobs;
-      expect(job).toBeDefined();
-      await control.playWell("restart");
+    const pidsOf = async (service: string): Promise<string[]> =>
+      await Promise.all(
+        lab.hosts.map(async (host) => (await host.run(`systemctl show ${service} -p MainPID --value`)).stdout),
+      );
+    const [schedulers, workers] = [await pidsOf("pe-scheduler"), await pidsOf("pe-worker")];
+    // All is up to date, so that what it begins with takes its time and changes nothing.
+    const { printed, played } = control.watch("restart", "PLAY [Install the workers]");
+    await printed;
+    await correctMaps(lab, control, "1-100", async () => {
+      await eventually(
+        async () => !["0\n", schedulers[0]].includes((await pidsOf("pe-scheduler"))[0]),
+        () => "the scheduler is another process",
+      );
+      const { status, stdout } = await lab.hosts[0]!.run(`${ASK} status --json || (sleep 2; ${ASK} status --json)`);
+      expect(status, stdout).toBe(0);
+      const { jobs } = JSON.parse(stdout) as { jobs: { tasks: number; counts: { finished: number } }[] };
+      // It goes on under the new one.
+      expect(jobs[0]!.counts.finished).toBeLessThan(jobs[0]!.tasks);
+      expect(await played).toMatchObject({ status: 0 });
     });
-    const after = await pids();
-    for (const [index, pid] of after.entries()) expect(pid).not.toBe(before[index]);
+    for (const [index, pid] of (await pidsOf("pe-worker")).entries()) expect(pid).not.toBe(workers[index]);
     expect(await control.workers()).toHaveLength(3);
   });
 

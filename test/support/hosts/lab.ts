@@ -46,6 +46,8 @@ export interface Host {
 export interface Around {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What it prints, as it comes. */
+  readonly onOutput?: (text: string) => void;
 }
 
 export interface Ran {
@@ -107,7 +109,10 @@ export class Lab {
 
   /** Runs a program of the control machine, in the network of the lab. */
   async control(program: string, args: readonly string[], around: Around = {}): Promise<Ran> {
-    return await ran(spawn("nsenter", [...intoNetwork(this.#network), program, ...args], spawnOptions(around)));
+    return await ran(
+      spawn("nsenter", [...intoNetwork(this.#network), program, ...args], spawnOptions(around)),
+      around.onOutput,
+    );
   }
 
   async #answering({ address, name }: Host): Promise<void> {
@@ -244,10 +249,11 @@ function spawnOptions({ cwd, env }: Around): SpawnOptions {
   return { ...(cwd !== undefined && { cwd }), env: environment(env), stdio: ["ignore", "pipe", "pipe"] };
 }
 
-async function ran(child: ChildProcess): Promise<Ran> {
+async function ran(child: ChildProcess, onOutput?: (text: string) => void): Promise<Ran> {
   const output = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const)
     child[stream]!.setEncoding("utf8").on("data", (text: string) => (output[stream] += text));
+  if (onOutput !== undefined) child.stdout!.on("data", onOutput);
   const [status] = (await once(child, "close")) as [number | null];
   return { status, ...output };
 }

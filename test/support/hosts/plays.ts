@@ -64,6 +64,18 @@ export class Control {
 
   /** Runs a play, whose end the test looks at. */
   async play(name: string, ...args: readonly string[]): Promise<Played> {
+    return await this.#play(name, args);
+  }
+
+  /** Begins a play. @returns Resolves with it, and with the moment when it prints `text`. */
+  watch(name: string, text: string): { readonly printed: Promise<void>; readonly played: Promise<Played> } {
+    let onPrinted: () => void = () => undefined;
+    const printed = new Promise<void>((done) => (onPrinted = done));
+    const played = this.#play(name, [], (output) => output.includes(text) && onPrinted());
+    return { printed, played };
+  }
+
+  async #play(name: string, args: readonly string[], onOutput?: (text: string) => void): Promise<Played> {
     const env = {
       ANSIBLE_NOCOLOR: "1",
       ANSIBLE_TIMEOUT: "5",
@@ -71,7 +83,11 @@ export class Control {
       ANSIBLE_LOCAL_TEMP: join(this.#lab.folder, "tmp"),
     };
     const command = ["-i", this.#inventory, `${name}.yml`, ...args];
-    const ran = await this.#lab.control("ansible-playbook", command, { cwd: PLAYS, env });
+    const ran = await this.#lab.control("ansible-playbook", command, {
+      cwd: PLAYS,
+      env,
+      ...(onOutput && { onOutput }),
+    });
     const hosts = recapOf(ran.stdout);
     return { ...ran, hosts, changed: [...hosts.values()].reduce((sum, { changed }) => sum + changed, 0) };
   }
