@@ -112,6 +112,7 @@ export function addBatch(
     isQueued: false,
   };
   job.batches.push(batch);
+  job.hasNeeds ||= needs !== undefined;
   countBatch(state, batch);
   for (const [place, key] of (keys ?? []).entries()) {
     job.keys[start + place] = key;

@@ -27,10 +27,11 @@ function dropClaims(state: SchedulerState, job: Job, task: number): void {
 export function settleEnd(state: SchedulerState, job: Job, task: number): void {
   if (job.table.isSettled(task)) return;
   job.table.setSettled(task, true);
+  const isValue = job.table.valueBytes(task) > 0;
   // Of a job that is forgotten nothing is claimed any more.
-  if (state.jobs.get(job.job) !== job) return;
+  if ((!job.hasNeeds && !isValue) || state.jobs.get(job.job) !== job) return;
   dropClaims(state, job, task);
-  if (job.table.valueBytes(task) > 0) releaseUnwanted(state, job, task);
+  if (isValue) releaseUnwanted(state, job, task);
 }
 
 /** A task that had ended will run again. */

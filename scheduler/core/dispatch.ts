@@ -78,8 +78,11 @@ function fairShare({ hungry }: SchedulerState, worker: WorkerRecord, batch: Batc
 
 /** The next task of a batch for a worker; those that came back first. */
 function takeTask(state: SchedulerState, batch: Batch, worker: WorkerRecord): number | undefined {
-  for (let task = takeReady(state, batch, worker); task !== undefined; task = takeReady(state, batch, worker))
+  while (batch.ready.length > 0) {
+    const task = takeReady(state, batch, worker);
+    if (task === undefined) break;
     if (isWanted(batch, task) && (batch.needs === undefined || provide(state, batch.job, task))) return task;
+  }
   for (;;) {
     const segment = pickSegment(state, batch, worker);
     if (segment === undefined) return undefined;
@@ -87,7 +90,7 @@ function takeTask(state: SchedulerState, batch: Batch, worker: WorkerRecord): nu
     segment.owner = startsGroup(batch, segment.start) ? undefined : worker.link;
     if (segment.start === segment.stop) batch.fresh.splice(batch.fresh.indexOf(segment), 1);
     if (!isWanted(batch, task)) continue;
-    noteLabel(state, batch, task, worker);
+    if (batch.labels !== undefined) noteLabel(state, batch, task, worker);
     return task;
   }
 }

@@ -89,6 +89,8 @@ export interface Job extends JobHead {
   readonly table: TaskTable;
   /** Ascending by `start`, without gaps. */
   readonly batches: Batch[];
+  /** Whether a batch of it has needs. */
+  hasNeeds: boolean;
   /** Keys of tasks, where the user gave them; by index. */
   readonly keys: (string | undefined)[];
   /** Errors of erred tasks by index. */
@@ -118,6 +120,7 @@ export function createJob(head: JobHead, nowMs: number): Job {
     ...head,
     table: new TaskTable(),
     batches: [],
+    hasNeeds: false,
     keys: [],
     errors: new Map(),
     watchers: new Map(),

@@ -17,7 +17,7 @@ import { fail, finish, requeue, tellEnd } from "./transitions.ts";
 import { tellFinished } from "./watching.ts";
 import { TASK } from "./task-state.ts";
 import { isFull } from "./totals.ts";
-import { addHolder, valueOf } from "./values.ts";
+import { addHolder, addValue, valueOf } from "./values.ts";
 import { leaseKey, type Lease, type WorkerRecord } from "./worker-record.ts";
 
 type Report<Name extends WorkerToScheduler["type"]> = MessageOf<typeof workerToScheduler, Name>;
@@ -94,10 +94,8 @@ function done(state: SchedulerState, worker: WorkerRecord, message: Report<"done
   const settleAll = (): void => {
     toWorker(state, worker.link, { type: "stored", job: number, tasks, epochs, attempts });
     if (job === undefined) return;
-    for (const task of finished.tasks) {
-      settle(state, job, task);
-      if (state.seekers.size > 0) serveSeekers(state, leaseKey(number, task));
-    }
+    for (const task of finished.tasks) settle(state, job, task);
+    if (state.seekers.size > 0) for (const task of finished.tasks) serveSeekers(state, leaseKey(number, task));
     for (const [link, { results: wanted }] of job.watchers) tellFinished(state, link, job, finished, wanted);
     tellEnd(state, job);
   };
@@ -128,8 +126,13 @@ function endWithResult(
   }
   lease.job.tookUs = lease.batch.tookUs = mean(lease.batch.tookUs, message.took[place]!);
   finish(state, lease.job, message, place, worker.link);
-  if (sizeOf(message, place) > 0) addHolder(valueOf(state, lease.job, lease.task)!, worker);
+  if (message.sizes !== undefined) keepValue(state, worker, lease, message.sizes[place]!);
   return true;
+}
+
+/** A result that stays on its worker. Small ones, of which there may be millions, come with those that do. */
+function keepValue(state: SchedulerState, worker: WorkerRecord, { job, task }: Lease, bytes: number): void {
+  if (bytes > 0) addHolder(addValue(state, job, task, bytes), worker);
 }
 
 /** A value that came too late is a copy where the task has finished elsewhere; any other goes with its hand-out. */

@@ -3,7 +3,7 @@ import { BECAUSE_LENGTH_MAX } from "../../protocol/client-link.ts";
 import { MESSAGE_LENGTH_MAX } from "../../protocol/worker-link.ts";
 import { fitting } from "../../protocol/fitting.ts";
 import { batchOf, hasEnded, keyOf, type Batch, type Job, type TaskError } from "./job.ts";
-import { sizeOf, type Finished } from "./finished.ts";
+import type { Finished } from "./finished.ts";
 import { waitingFor } from "./graph.ts";
 import { settleEnd } from "./claims.ts";
 import { lostNeed } from "./needs.ts";
@@ -11,7 +11,6 @@ import { dropHandOut } from "./leases.ts";
 import { journal, makeReady, move, toClient, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
 import { keepResult } from "./totals.ts";
-import { addValue } from "./values.ts";
 import { leaseKey } from "./worker-record.ts";
 
 /** processing -> finished, for the task at `place` of a report. The caller journals and tells. */
@@ -19,8 +18,6 @@ export function finish(state: SchedulerState, job: Job, report: Finished, place:
   const task = report.tasks[place]!;
   move(state, job, task, TASK.finished, worker);
   keepResult(state, job, report, place);
-  const bytes = sizeOf(report, place);
-  if (bytes > 0) addValue(state, job, task, bytes);
   forgetAccusations(state, job, task);
   if (state.spent.size > 0) state.spent.delete(leaseKey(job.job, task));
   state.counters.finished++;

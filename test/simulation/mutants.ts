@@ -396,8 +396,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a task that has ended goes on claiming what it needed",
     file: "scheduler/core/claims.ts",
-    find: "dropClaims(state, job, task);\n  if (job.table.valueBytes(task) > 0)",
-    replace: "if (job.table.valueBytes(task) > 0)",
+    find: "dropClaims(state, job, task);\n  if (isValue)",
+    replace: "if (isValue)",
   },
   {
     name: "a value that nobody wants stays on its workers",

@@ -42,7 +42,7 @@ export class RawWorker {
       slots,
       kinds: kinds.map((kind) => ({ name: kind, version: "1" })),
       resources: [],
-    valueBytesMax: 1e9,
+      valueBytesMax: 1e9,
     });
     this.#ticking = setInterval(() => this.#step({ type: "tick" }), 500);
   }
