@@ -8,7 +8,6 @@ import { HELD_PER_SLOT_MIN } from "./limits.ts";
 import { noteLabel, pickSegment, startsGroup } from "./groups.ts";
 import { provide } from "./lineage.ts";
 import { takeSuited } from "./locality.ts";
-import { goesBefore } from "./queue.ts";
 import type { SchedulerState } from "./state.ts";
 import { placeSuspects } from "./suspects.ts";
 import { TASK } from "./task-state.ts";
@@ -48,7 +47,7 @@ function bestBatch({ queue }: SchedulerState, worker: WorkerRecord): Batch | und
   let best: Batch | undefined;
   for (const shape of queue.shapes()) {
     const batch = queue.first(shape)!;
-    if (best !== undefined && !goesBefore(batch, best)) continue;
+    if (best !== undefined && !queue.goesBefore(batch, best)) continue;
     if (fits(worker, batch) && resourceRoom(worker, batch) > 0) best = batch;
   }
   return best !== undefined && roomFor(worker, best) > 0 ? best : undefined;

@@ -1,8 +1,25 @@
-/** Batches with tasks to hand out: for each shape a heap, highest priority first, then the oldest, of these the deepest. */
+/**
+ * Batches with tasks to hand out: for each shape a heap, highest priority first, then the oldest. Where results are values, which take
+ * memory, a batch is as old as the oldest that it needs, and of equal age the deepest goes first.
+ */
 import type { Batch } from "./job.ts";
 
 export class BatchQueue {
   readonly #heaps = new Map<string, Batch[]>();
+  #goesBefore = isOlder;
+
+  /** Whether `a` goes before `b`. */
+  goesBefore(a: Batch, b: Batch): boolean {
+    return this.#goesBefore(a, b);
+  }
+
+  /** From now on what was begun is ended before more is begun. Otherwise that would only make for smaller frames. */
+  endWhatWasBegun(): void {
+    if (this.#goesBefore === endsMore) return;
+    this.#goesBefore = endsMore;
+    for (const heap of this.#heaps.values())
+      for (let place = (heap.length >> 1) - 1; place >= 0; place--) siftDown(heap, place, endsMore);
+  }
 
   /** Adds a batch that has queued tasks; harmless when it is there. */
   add(batch: Batch): void {
@@ -11,7 +28,7 @@ export class BatchQueue {
     let heap = this.#heaps.get(batch.shape);
     if (heap === undefined) this.#heaps.set(batch.shape, (heap = []));
     heap.push(batch);
-    siftUp(heap, heap.length - 1);
+    siftUp(heap, heap.length - 1, this.#goesBefore);
   }
 
   get isEmpty(): boolean {
@@ -38,19 +55,24 @@ export class BatchQueue {
     if (heap.length === 0) return void this.#heaps.delete(batch.shape);
     if (last === batch) return;
     heap[place] = last;
-    siftUp(heap, place);
-    siftDown(heap, place);
+    siftUp(heap, place, this.#goesBefore);
+    siftDown(heap, place, this.#goesBefore);
   }
 }
 
-/** Whether `a` goes before `b`. */
-export function goesBefore(a: Batch, b: Batch): boolean {
+type Order = (a: Batch, b: Batch) => boolean;
+
+function isOlder(a: Batch, b: Batch): boolean {
+  return a.options.priority === b.options.priority ? a.sequence < b.sequence : a.options.priority > b.options.priority;
+}
+
+function endsMore(a: Batch, b: Batch): boolean {
   if (a.options.priority !== b.options.priority) return a.options.priority > b.options.priority;
   if (a.age !== b.age) return a.age < b.age;
   return a.depth === b.depth ? a.sequence < b.sequence : a.depth > b.depth;
 }
 
-function siftUp(heap: Batch[], place: number): void {
+function siftUp(heap: Batch[], place: number, goesBefore: Order): void {
   while (place > 0) {
     const parent = (place - 1) >> 1;
     if (!goesBefore(heap[place]!, heap[parent]!)) return;
@@ -59,7 +81,7 @@ function siftUp(heap: Batch[], place: number): void {
   }
 }
 
-function siftDown(heap: Batch[], from: number): void {
+function siftDown(heap: Batch[], from: number, goesBefore: Order): void {
   for (let place = from; ;) {
     let least = place;
     for (const child of [2 * place + 1, 2 * place + 2])

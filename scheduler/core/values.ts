@@ -27,6 +27,7 @@ export function addValue(state: SchedulerState, job: Job, task: number, bytes: n
   const value: Value = { job, task, bytes, holders: new Set(), keeping: new Map(), wish: undefined };
   state.values.set(leaseKey(job.job, task), value);
   state.hadValues = true;
+  state.queue.endWhatWasBegun();
   job.table.setValueBytes(task, bytes);
   return value;
 }
