@@ -6,6 +6,7 @@ import type { JournalRecord } from "../../protocol/journal-records.ts";
 import { dispatch } from "./dispatch.ts";
 import type { SchedulerEffect, SchedulerEvent } from "./events.ts";
 import { RECOVERY_GRACE_MS } from "./limits.ts";
+import { failDoomed } from "./lineage.ts";
 import { onTick } from "./liveness.ts";
 import { onWorkerClosed } from "./joining.ts";
 import { onWorkerSaid } from "./reports.ts";
@@ -75,6 +76,7 @@ function isRestart({ jobs }: SchedulerState): boolean {
 
 function step(state: SchedulerState, event: SchedulerEvent, nowMs: number): readonly SchedulerEffect[] {
   state.nowMs = nowMs;
+  if (state.doomed.length > 0) failDoomed(state);
   switch (event.type) {
     case "worker-said":
       onWorkerSaid(state, event.link, event.message);

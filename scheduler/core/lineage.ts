@@ -19,12 +19,12 @@ import { leaseKey } from "./worker-record.ts";
 export function provide(state: SchedulerState, job: Job, task: number): boolean {
   // What has finished stays so, but for values.
   if (!state.hadValues) return true;
-  const because = lostNeed(state, job, task);
-  if (because !== undefined) {
-    failBecause(state, job, task, because);
-    return false;
-  }
   let missing = 0;
+  if (lostNeed(state, job, task) !== undefined) {
+    // A task that fails may end its job, and with it what is being handed out: that has to wait.
+    state.doomed.push({ job, task });
+    missing++;
+  }
   forEachNeed(state, job, task, (need, index) => {
     if (isLost(state, need, index)) computeAgain(state, need, index);
     if (!hasResult(need, index)) missing++;
@@ -33,6 +33,15 @@ export function provide(state: SchedulerState, job: Job, task: number): boolean 
   move(state, job, task, TASK.waiting);
   linkAnew(state, job, task);
   return false;
+}
+
+/** Fails tasks of which it was found at their turn that they will never have what they need. */
+export function failDoomed(state: SchedulerState): void {
+  for (const { job, task } of state.doomed.splice(0)) {
+    if (state.jobs.get(job.job) !== job || job.table.state(task) !== TASK.waiting) continue;
+    const because = lostNeed(state, job, task);
+    if (because !== undefined) failBecause(state, job, task, because);
+  }
 }
 
 /** Whether the value of a finished task is had by nobody. */

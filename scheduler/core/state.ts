@@ -90,6 +90,8 @@ export interface SchedulerState {
   readonly values: Map<number, Value>;
   /** Whether there ever was one. */
   hadValues: boolean;
+  /** Tasks that will fail with the next event: what they need has failed. */
+  readonly doomed: { readonly job: Job; readonly task: number }[];
   /** Clients that wait to hear where a value is; by lease key. */
   readonly seekers: Map<number, Seeker[]>;
   /** Jobs with values that a watcher wants to be there at all times. */
@@ -135,6 +137,7 @@ export function createState(sequence: number, nowMs: number): SchedulerState {
     telling: new Set(),
     values: new Map(),
     hadValues: false,
+    doomed: [],
     seekers: new Map(),
     persisted: new Set(),
     retiring: new Set(),

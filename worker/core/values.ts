@@ -124,7 +124,9 @@ export function onValueMissing(state: WorkerState, name: ValueName, gone: readon
   forget(state, value);
   // Of its own there is no other: the disk lost it.
   if (!value.isCopy) send(state, { type: "lost", id: name.id, tasks: Uint32Array.of(name.task) });
-  const what = { type: "starved", id: name.id, value: name.task, gone: gone.slice(0, GONE_MAX) } as const;
+  // This worker does not have it either, whatever the scheduler thinks.
+  const nobody = [state.identity.name, ...gone].slice(0, GONE_MAX);
+  const what = { type: "starved", id: name.id, value: name.task, gone: nobody } as const;
   if (value.isKept) send(state, { ...what, job: 0, task: 0, epoch: 0, attempt: 0 });
   for (const hand of value.users) {
     const { job, task, epoch, attempt } = hand;
