@@ -32,6 +32,8 @@ const FOUND: Readonly<Record<string, number>> = {
   "another job took the id of one that was released a moment ago, and the client of that one gave up": 5045,
   "a connection that was over was told that a report is stored, of which the one that counted was not yet": 860588448,
   "what a worker held of two jobs that had one number, of two lost journals, was taken for tasks of one job": 239955466,
+  "a task whose need had failed ended its job, and with it what was being handed out": 84381651,
+  "a copy that the disk had lost was looked for again and again on the worker that had lost it": 120742558,
   "an acquittal that was not durable when the scheduler died is a death again (of the simulation's own count)": 662975486,
 };
 

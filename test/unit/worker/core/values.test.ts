@@ -96,7 +96,7 @@ describe("a hand-out that needs values", () => {
     assignNeedy(worker, [1, 2]);
     worker.step({ type: "value-missing", name: { id: "job-1", task: 1 }, gone: ["other"] });
     expect(worker.said("starved")).toMatchObject([
-      { job: 1, task: 9, attempt: 1, id: "job-1", value: 1, gone: ["other"] },
+      { job: 1, task: 9, attempt: 1, id: "job-1", value: 1, gone: ["w", "other"] },
     ]);
     expect(worker.hands).toEqual({});
     expect(worker.core.state.values.get("2/job-1")!.users.size).toBe(0);
