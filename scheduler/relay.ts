@@ -8,11 +8,11 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
+import { Line } from "../common/line.ts";
 import { VALUE_BYTES_MAX, type ValueName } from "../protocol/held-values.ts";
 import { streamBytes } from "../protocol/transfer/pieces.ts";
 import { VALUE_BYTES_HEADER } from "../protocol/transfer/relayed.ts";
 import { answer, refuse } from "./answers.ts";
-import { Line } from "./line.ts";
 
 /** A worker that holds a value. */
 export interface RelayHolder {

@@ -13,7 +13,7 @@ import type { SchedulerToWorker, WorkerToScheduler } from "../protocol/worker-li
 import { createSchedulerCore, type SchedulerCore } from "./core/core.ts";
 import type { SchedulerEffect, SchedulerEvent } from "./core/events.ts";
 import { HEARTBEAT_MS } from "./core/limits.ts";
-import { valueOf } from "./core/values.ts";
+import { valueNamed } from "./core/values.ts";
 import { healthOf, type SchedulerHealth } from "./health.ts";
 import { keepInJournal, keepNothing, type Keeping, type KeepingEvents, type KeepingOptions } from "./keeping.ts";
 import { Peers } from "./peers.ts";
@@ -160,11 +160,9 @@ class RunningScheduler implements Scheduler {
   }
 
   readonly holders: RelayWorkers = {
-    holdersOf: ({ id, task }) => {
-      const { state } = this.#core;
-      const job = state.jobsById.get(id);
-      const value = job === undefined || task >= job.table.rows ? undefined : valueOf(state, job, task);
-      return Array.from(value?.holders ?? [], ({ link, name }) => ({ link, worker: name }));
+    holdersOf: (name) => {
+      const value = valueNamed(this.#core.state, name);
+      return Array.from(value?.holders ?? [], ({ link, name: worker }) => ({ link, worker }));
     },
     askForUpload: (link, ticket, { id, task }) => {
       if (!this.#core.state.workers.has(link) || !this.#peers.has(link)) return false;

@@ -1,4 +1,5 @@
 /** Connections to the doors of holders, kept for a while for whoever asks next; and which doors are not worth a try now. */
+import { Line } from "../../common/line.ts";
 import type { ServingAt } from "../held-values.ts";
 import { HolderConnection, Unreachable, type Asked, type ConnectionLimits } from "./holder-connection.ts";
 
@@ -22,9 +23,8 @@ export const LINK_LIMITS: LinkLimits = {
 /** Of one door. */
 interface Links {
   readonly idle: { readonly connection: HolderConnection; readonly timer: NodeJS.Timeout }[];
-  /** In use, or being opened. */
-  busy: number;
-  readonly waiting: (() => void)[];
+  /** Before the connections that are in use, or being opened. */
+  readonly line: Line;
 }
 
 export class HolderLinks {
@@ -54,15 +54,12 @@ export class HolderLinks {
    */
   async fetch(at: ServingAt, asked: Asked, signal?: AbortSignal): Promise<SharedArrayBuffer | "gone"> {
     const links = this.#linksTo(at);
-    await turn(links, this.#limits.connectionsMax, signal);
     try {
-      return await this.#fetch(at, links, asked, signal);
+      return await links.line.through(async () => await this.#fetch(at, links, asked, signal), signal);
     } catch (error) {
       if (error instanceof Unreachable) this.#avoided.set(keyOf(at), performance.now() + this.#limits.avoidMs);
       throw error;
     } finally {
-      links.busy--;
-      links.waiting.shift()?.();
       this.#forgetUnused(at, links);
     }
   }
@@ -108,13 +105,17 @@ export class HolderLinks {
   #linksTo(at: ServingAt): Links {
     const key = keyOf(at);
     let links = this.#links.get(key);
-    if (links === undefined) this.#links.set(key, (links = { idle: [], busy: 0, waiting: [] }));
+    if (links === undefined) this.#links.set(key, (links = newLinks(this.#limits)));
     return links;
   }
 
-  #forgetUnused(at: ServingAt, { idle, busy, waiting }: Links): void {
-    if (idle.length + busy + waiting.length === 0) this.#links.delete(keyOf(at));
+  #forgetUnused(at: ServingAt, { idle, line }: Links): void {
+    if (idle.length + line.inside + line.waiting === 0) this.#links.delete(keyOf(at));
   }
+}
+
+function newLinks({ connectionsMax }: LinkLimits): Links {
+  return { idle: [], line: new Line({ atOnceMax: connectionsMax }) };
 }
 
 function keyOf({ address, certificate = "" }: ServingAt): string {
@@ -129,23 +130,4 @@ function takeIdle({ idle }: Links): HolderConnection | undefined {
     clearTimeout(last.timer);
     if (last.connection.isOpen) return last.connection;
   }
-}
-
-/** Waits until one more connection may be used, and counts it. */
-async function turn(links: Links, most: number, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted();
-  while (links.busy >= most)
-    await new Promise<void>((resolve, reject) => {
-      const go = (): void => {
-        signal?.removeEventListener("abort", abort);
-        resolve();
-      };
-      const abort = (): void => {
-        links.waiting.splice(links.waiting.indexOf(go), 1);
-        reject(signal!.reason as Error);
-      };
-      signal?.addEventListener("abort", abort);
-      links.waiting.push(go);
-    });
-  links.busy++;
 }

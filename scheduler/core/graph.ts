@@ -27,7 +27,7 @@ export function settle(state: SchedulerState, job: Job, task: number): void {
   forgetEdges(state, job, task);
 }
 
-/** A finished task stays finished: nobody will wait for it again. */
+/** Nobody waits for a finished task. Where its value is lost, those who need it are linked anew. */
 export function forgetEdges({ edges }: SchedulerState, { table }: Job, task: number): void {
   const list = table.firstEdge(task);
   if (list < 0) return;

@@ -7,7 +7,7 @@ import { replicateAll } from "./replicating.ts";
 import { moveAllValues } from "./retiring.ts";
 import type { SchedulerState } from "./state.ts";
 import { requeue } from "./transitions.ts";
-import { onHolds, removeHolder, valueOf, type Value } from "./values.ts";
+import { onHolds, removeHolder, valueNamed } from "./values.ts";
 import { leaseKey, type WorkerRecord } from "./worker-record.ts";
 
 type Said<Name extends "holds" | "have" | "lost" | "starved"> = MessageOf<typeof workerToScheduler, Name>;
@@ -30,7 +30,7 @@ function goOn(state: SchedulerState): void {
 /** It has them no more. */
 export function lost(state: SchedulerState, worker: WorkerRecord, { id, tasks }: Said<"lost">): void {
   for (const task of tasks) {
-    const value = named(state, id, task);
+    const value = valueNamed(state, { id, task });
     if (value !== undefined) removeHolder(value, worker);
   }
 }
@@ -38,7 +38,7 @@ export function lost(state: SchedulerState, worker: WorkerRecord, { id, tasks }:
 /** It could not have a value: the task goes elsewhere, or comes again with the holders of then. Nobody is to blame. */
 export function starved(state: SchedulerState, worker: WorkerRecord, message: Said<"starved">): void {
   const { job: number, task, epoch, attempt, id, value: index, gone } = message;
-  const value = named(state, id, index);
+  const value = valueNamed(state, { id, task: index });
   if (value !== undefined) forgetHolders(state, value, gone);
   if (number === 0) {
     value?.keeping.delete(worker);
@@ -48,9 +48,4 @@ export function starved(state: SchedulerState, worker: WorkerRecord, message: Sa
   if (lease === undefined) return void state.counters.droppedReports++;
   endLease(state, worker, lease);
   requeue(state, lease.job, task, worker.link);
-}
-
-function named(state: SchedulerState, id: string, task: number): Value | undefined {
-  const job = state.jobsById.get(id);
-  return job === undefined || task >= job.table.rows ? undefined : valueOf(state, job, task);
 }

@@ -9,8 +9,15 @@ import { computeAgain, isLost } from "./lineage.ts";
 import { hasResult } from "./needs.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
 import { TASK } from "./task-state.ts";
-import { valueOf, wantedOf, type Value, type Wish } from "./values.ts";
+import { valueOf, wantedOf, type Value } from "./values.ts";
 import { mayGet, type WorkerRecord } from "./worker-record.ts";
+
+/** Where values should be. */
+interface Wish {
+  readonly copies: number;
+  /** By name. */
+  readonly workers: readonly string[];
+}
 
 /** A request that is answered when all its values are where they should be. */
 export interface Replication extends Wish {

@@ -1,5 +1,5 @@
 /** Which worker holds which value: results that are too large for a report stay where they were computed. */
-import { SOURCES_MAX, type ValueSource, type ValueWanted } from "../../protocol/held-values.ts";
+import { SOURCES_MAX, type ValueName, type ValueSource, type ValueWanted } from "../../protocol/held-values.ts";
 import type { Job } from "./job.ts";
 import { toWorker, type SchedulerState } from "./state.ts";
 import { leaseKey, type WorkerRecord } from "./worker-record.ts";
@@ -12,19 +12,11 @@ export interface Value {
   readonly holders: Set<WorkerRecord>;
   /** Workers that were told to fetch it, and from whom. */
   readonly keeping: Map<WorkerRecord, WorkerRecord>;
-  /** Who should have it besides whoever happens to. */
-  wish: Wish | undefined;
-}
-
-export interface Wish {
-  readonly copies: number;
-  /** By name. */
-  readonly workers: readonly string[];
 }
 
 /** A task finished with a value: nobody is known to hold it yet. */
 export function addValue(state: SchedulerState, job: Job, task: number, bytes: number): Value {
-  const value: Value = { job, task, bytes, holders: new Set(), keeping: new Map(), wish: undefined };
+  const value: Value = { job, task, bytes, holders: new Set(), keeping: new Map() };
   state.values.set(leaseKey(job.job, task), value);
   state.hadValues = true;
   state.queue.endWhatWasBegun();
@@ -34,6 +26,12 @@ export function addValue(state: SchedulerState, job: Job, task: number, bytes: n
 
 export function valueOf({ values }: SchedulerState, { job, table }: Job, task: number): Value | undefined {
   return table.valueBytes(task) === 0 ? undefined : values.get(leaseKey(job, task));
+}
+
+/** The value of this name; undefined where there is none now. */
+export function valueNamed(state: SchedulerState, { id, task }: ValueName): Value | undefined {
+  const job = state.jobsById.get(id);
+  return job === undefined || task >= job.table.rows ? undefined : valueOf(state, job, task);
 }
 
 export function addHolder({ job, task, bytes, holders }: Value, worker: WorkerRecord): void {
@@ -80,8 +78,7 @@ export function onHolds(
   task: number,
   bytes: number,
 ): Value | undefined {
-  const job = state.jobsById.get(id);
-  const value = job === undefined || task >= job.table.rows ? undefined : valueOf(state, job, task);
+  const value = valueNamed(state, { id, task });
   if (value?.bytes !== bytes) {
     tellFree(state, worker, id, [task]);
     return undefined;

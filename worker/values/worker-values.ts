@@ -2,6 +2,7 @@
  * Carries out what the worker's core says of values: keeps their memory, fetches those of others, moves what is too much to the
  * disk, and sends what the scheduler asks for. What it tells is told as events of the core.
  */
+import { Line } from "../../common/line.ts";
 import { asPeError } from "../../common/errors.ts";
 import type { LogLine } from "../../common/log.ts";
 import { valueKey, type ServingAt, type ValueName, type ValueSource } from "../../protocol/held-values.ts";
@@ -48,9 +49,7 @@ export class WorkerValues {
   readonly #log: (line: LogLine) => void;
   /** By `valueKey`. */
   readonly #fetching = new Map<string, AbortController>();
-  /** Fetches that wait for their turn. */
-  readonly #line: (() => void)[] = [];
-  #running = 0;
+  readonly #line = new Line({ atOnceMax: FETCHES_MAX });
   #diskRestMs = DISK_REST_MS;
   #diskRestsUntilMs = -Infinity;
 
@@ -107,11 +106,9 @@ export class WorkerValues {
     try {
       if (sources.length === 0) await this.#store.load(name);
       else {
-        const blob = await this.#inTurn(async () => {
-          fetching.signal.throwIfAborted();
-          return await this.#ways.fetch(name, bytes, sources, fetching.signal);
-        });
-        fetching.signal.throwIfAborted();
+        const { signal } = fetching;
+        const blob = await this.#line.through(async () => await this.#ways.fetch(name, bytes, sources, signal), signal);
+        signal.throwIfAborted();
         this.#store.put(name, blob);
       }
       event = this.#store.share(name) === undefined ? missing(name) : { type: "value-here", name };
@@ -124,18 +121,6 @@ export class WorkerValues {
     this.#fetching.delete(key);
     if (event.type === "value-missing") this.#store.drop(name);
     this.#tell(event);
-  }
-
-  async #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
-    if (this.#running >= FETCHES_MAX) await new Promise<void>((turn) => this.#line.push(turn));
-    else this.#running++;
-    try {
-      return await action();
-    } finally {
-      const next = this.#line.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
   }
 
   async #spill(name: ValueName): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Line } from "../../../scheduler/line.ts";
+import { Line } from "../../../common/line.ts";
 
 const never = new AbortController().signal;
 const limits = { atOnceMax: 2, waitingMax: 2, waitMs: 60_000 };
@@ -33,5 +33,27 @@ describe("Line", () => {
     expect(await waiting).toBe(false);
     expect(await line.enter(leaving.signal)).toBe(false);
     expect([line.inside, line.waiting]).toEqual([1, 0]);
+  });
+
+  test("acts inside, and gives the place back however that ends", async () => {
+    const line = new Line({ atOnceMax: 1 });
+    expect(await line.through(async () => await Promise.resolve(line.inside))).toBe(1);
+    const failed = line.through(async () => await Promise.reject(new Error("no")));
+    const next = line.through(async () => await Promise.resolve("next"));
+    await expect(failed).rejects.toThrow("no");
+    expect(await next).toBe("next");
+    expect(line.inside).toBe(0);
+  });
+
+  test("acts for nobody who gave up in the line", async () => {
+    const line = new Line({ atOnceMax: 1 });
+    await line.enter();
+    const leaving = new AbortController();
+    let hasActed = false;
+    const waiting = line.through(async () => void (hasActed = await Promise.resolve(true)), leaving.signal);
+    leaving.abort(new Error("gone"));
+    await expect(waiting).rejects.toThrow("gone");
+    line.leave();
+    expect([hasActed, line.inside, line.waiting]).toEqual([false, 0, 0]);
   });
 });

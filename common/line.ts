@@ -1,22 +1,22 @@
-/** A room for so many at once, and a line before its door that is not longer than so. */
+/** A room for so many at once, and a line before its door. */
 
 export interface LineLimits {
   /** Inside. */
   readonly atOnceMax: number;
-  /** In the line. */
-  readonly waitingMax: number;
-  /** In the line. */
-  readonly waitMs: number;
+  /** In the line; any number by default. */
+  readonly waitingMax?: number;
+  /** In the line; for ever by default. */
+  readonly waitMs?: number;
 }
 
 export class Line {
-  readonly #limits: LineLimits;
+  readonly #limits: Required<LineLimits>;
   #inside = 0;
   /** Told whether they are in. */
   readonly #waiting: ((isIn: boolean) => void)[] = [];
 
   constructor(limits: LineLimits) {
-    this.#limits = limits;
+    this.#limits = { waitingMax: Infinity, waitMs: Infinity, ...limits };
   }
 
   get inside(): number {
@@ -28,8 +28,8 @@ export class Line {
   }
 
   /** Whether one is in; otherwise the line is too long, or took too long, or `signal` was aborted. */
-  async enter(signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return false;
+  async enter(signal?: AbortSignal): Promise<boolean> {
+    if (signal?.aborted === true) return false;
     if (this.#inside < this.#limits.atOnceMax) {
       this.#inside++;
       return true;
@@ -38,17 +38,32 @@ export class Line {
     return await new Promise<boolean>((resolve) => {
       const settle = (isIn: boolean): void => {
         clearTimeout(timer);
-        signal.removeEventListener("abort", giveUp);
+        signal?.removeEventListener("abort", giveUp);
         resolve(isIn);
       };
       const giveUp = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(settle), 1);
         settle(false);
       };
-      const timer = setTimeout(giveUp, this.#limits.waitMs);
-      signal.addEventListener("abort", giveUp);
+      const timer = this.#limits.waitMs === Infinity ? undefined : setTimeout(giveUp, this.#limits.waitMs);
+      signal?.addEventListener("abort", giveUp);
       this.#waiting.push(settle);
     });
+  }
+
+  /**
+   * Acts inside. For a line that has no other limits.
+   *
+   * @throws {unknown} What `act` throws; the reason of `signal`, when it was aborted before.
+   */
+  async through<Result>(act: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    if (!(await this.enter(signal))) throw signal?.reason;
+    try {
+      signal?.throwIfAborted();
+      return await act();
+    } finally {
+      this.leave();
+    }
   }
 
   /** Whoever is first in the line takes the place over. */
