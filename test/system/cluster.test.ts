@@ -8,20 +8,23 @@ import { fileFolder, leftovers, testFolder } from "../support/folders.ts";
 import { compareMaps } from "../support/maps-files.ts";
 import { runArgs, simulateShardsInto } from "../support/simulated.ts";
 
-/** Long enough in one thread that something can be done to it on its way. */
+/** Some seconds of one thread, so that something can be done to it on its way: a command that asks how far it is takes 0.3. */
 const LONG = ["--measures", "weighted", "--orders", "6-8", "--delays", "1-24"];
+const LONG_SAMPLES = 24_000;
 
 let input = "";
+let longInput = "";
 let clean = "";
 let cleanLong = "";
 
 beforeAll(async () => {
   const folder = await fileFolder();
   input = await simulateShardsInto(folder, 4000);
+  longInput = await simulateShardsInto(join(folder, "long"), LONG_SAMPLES);
   clean = join(folder, "clean.hdf5");
   cleanLong = join(folder, "clean-long.hdf5");
   await runWell(runArgs(input, clean));
-  await runWell(["run", "--input", input, "--output", cleanLong, ...LONG]);
+  await runWell(["run", "--input", longInput, "--output", cleanLong, ...LONG]);
 }, HOOK_MS);
 
 function submitArgs(output: string, ...more: readonly string[]): string[] {
@@ -29,7 +32,7 @@ function submitArgs(output: string, ...more: readonly string[]): string[] {
 }
 
 function longArgs(output: string, ...more: readonly string[]): string[] {
-  return ["submit", "--input", input, "--output", output, ...LONG, ...more];
+  return ["submit", "--input", longInput, "--output", output, ...LONG, ...more];
 }
 
 interface Job {
