@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { PeError } from "../../common/errors.ts";
+import { Line } from "../../common/line.ts";
 import type { ValueName, ValueSource } from "../../protocol/held-values.ts";
 import { readValue } from "../../protocol/large-values.ts";
 import { FetchFailed } from "../../protocol/transfer/fetch-failed.ts";
@@ -38,9 +39,7 @@ export class ValueFetcher {
   readonly #session: SchedulerSession;
   readonly #fetchValue: FetchValue;
   readonly #closing = new AbortController();
-  #fetching = 0;
-  readonly #line: (() => void)[] = [];
-
+  readonly #line = new Line({ atOnceMax: FETCHES_AT_ONCE });
   readonly #waitMs: number;
 
   /** @param waitMs Before the second try; it doubles. */
@@ -66,7 +65,9 @@ export class ValueFetcher {
         link = there.link;
         const { id, ...located } = await link.ask({ type: "locate", job: there.job, task: there.task, gone });
         const { bytes, sources, token } = located;
-        return readValue(await this.#inLine({ name: { id, task: there.task }, bytes, sources, token }));
+        const { signal } = this.#closing;
+        const request = { name: { id, task: there.task }, bytes, sources, token, signal };
+        return readValue(await this.#line.through(async () => await this.#fetchValue(request), signal));
       } catch (error) {
         if (this.#session.end !== undefined) throw this.#session.end;
         if (!(error instanceof LinkLost || error instanceof FetchFailed)) throw error;
@@ -76,19 +77,6 @@ export class ValueFetcher {
         if (tries === TRIES_MAX) throw unreachable(key, tries, error);
         await this.#wait(tries++);
       }
-    }
-  }
-
-  async #inLine(request: Omit<FetchRequest, "signal">): Promise<SharedArrayBuffer> {
-    if (this.#fetching >= FETCHES_AT_ONCE) await new Promise<void>((begin) => this.#line.push(begin));
-    else this.#fetching++;
-    try {
-      return await this.#fetchValue({ ...request, signal: this.#closing.signal });
-    } finally {
-      // Whoever is next takes this place over.
-      const next = this.#line.shift();
-      if (next === undefined) this.#fetching--;
-      else next();
     }
   }
 
