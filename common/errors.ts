@@ -105,6 +105,19 @@ export const ERROR_CODES = {
     exit: EXIT.noPermission,
     about: "The scheduler refused the token, or its certificate is not the one of the access file.",
   },
+  PE_CLUSTER_UNKNOWN: {
+    exit: EXIT.noInput,
+    about: "There is no cluster of this name, or its record cannot be read; see pe-client cluster list.",
+  },
+  PE_WORKERS_MISSING: {
+    exit: EXIT.unavailable,
+    about: "A cluster runs, but not with all the workers that it was asked for; the text says which, and how to go on.",
+  },
+  PE_ENGINE: {
+    exit: EXIT.unavailable,
+    about:
+      "What a cluster is made with, such as ssh, Slurm or a host, is not there or refused; the text has its words.",
+  },
   PE_PROTOCOL: {
     exit: EXIT.software,
     about: "A message that no version of this program would send, or one that is too large; the connection is closed.",

@@ -2,6 +2,7 @@
 /** Entry of the command pe-client. */
 import { enter } from "../../common/command-line/entry.ts";
 import { packageVersion } from "../../common/version.ts";
+import { CLUSTER_COMMANDS, CLUSTER_GROUPS } from "./commands/cluster/commands.ts";
 
 await enter({
   name: "pe-client",
@@ -20,6 +21,7 @@ await enter({
     workers: async () => (await import("./commands/workers.ts")).workers,
     tasks: async () => (await import("./commands/tasks.ts")).tasks,
     reduce: async () => (await import("./commands/reduce.ts")).reduce,
+    ...CLUSTER_COMMANDS,
     bench: async () => (await import("./commands/bench.ts")).bench,
     plot: async () => (await import("./commands/plot.ts")).plot,
     inspect: async () => (await import("./commands/inspect.ts")).inspect,
@@ -28,4 +30,5 @@ await enter({
     simulate: async () => (await import("./commands/simulate.ts")).simulate,
     demo: async () => (await import("./commands/demo.ts")).demo,
   },
+  groups: CLUSTER_GROUPS,
 });

@@ -14,10 +14,12 @@ export interface ProgramSpec {
   /** What it does when no command is named, by the program's own name; without it, a command must be named. */
   readonly main?: () => Promise<CommandSpec>;
   /**
-   * By name, in the order of --help; `access new` belongs to a group. A command's code is loaded when it is called: half of
-   * the time to start.
+   * By name, in the order of --help; `access new` belongs to a group, and a group may have groups. A command's code is loaded
+   * when it is called: half of the time to start.
    */
   readonly commands?: Readonly<Record<string, () => Promise<CommandSpec>>>;
+  /** What groups are, by their names as typed. */
+  readonly groups?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function runProgram(spec: ProgramSpec, args: readonly string[], con
   if (called.main !== undefined) add(program, await called.main(), spec.name);
   for (const load of called.commands) {
     const command = await load();
-    add(place(program, command.name, console), command, `${spec.name} ${command.name}`);
+    add(place(program, command.name, spec, console), command, `${spec.name} ${command.name}`);
   }
   try {
     await program.parseAsync(args, { from: "user" });
@@ -60,21 +62,25 @@ function calledIn(
 ): Pick<ProgramSpec, "main"> & {
   readonly commands: readonly (() => Promise<CommandSpec>)[];
 } {
-  const [first = "", second = ""] = args;
-  for (const name of [first, `${first} ${second}`])
-    if (Object.hasOwn(commands, name)) return { commands: [commands[name]!] };
-  const isGroup = Object.keys(commands).some((name) => name.startsWith(`${first} `));
+  const names = args.map((_, at) => args.slice(0, at + 1).join(" "));
+  const called = names.find((name) => Object.hasOwn(commands, name));
+  if (called !== undefined) return { commands: [commands[called]!] };
+  const isGroup = Object.keys(commands).some((name) => name.startsWith(`${names[0]} `));
   return { commands: Object.values(commands), ...(main !== undefined && !isGroup && { main }) };
 }
 
-/** The place of a command in the program, its group made when it is the first there. */
-function place(program: Command, name: string, console: Console): Command {
-  const [first = "", second] = name.split(" ");
-  if (second === undefined) return configure(program.command(first), console);
-  const group =
-    program.commands.find((command) => command.name() === first) ??
-    configure(program.command(first), console).description(`see ${program.name()} ${first} --help`);
-  return configure(group.command(second), console);
+/** The place of a command in the program, its groups made when it is the first there. */
+function place(program: Command, name: string, { groups = {} }: ProgramSpec, console: Console): Command {
+  const words = name.split(" ");
+  let parent = program;
+  for (const [at, word] of words.slice(0, -1).entries()) {
+    const group = words.slice(0, at + 1).join(" ");
+    const about = groups[group] ?? `see ${program.name()} ${group} --help`;
+    parent =
+      parent.commands.find((command) => command.name() === word) ??
+      configure(parent.command(word), console).description(about);
+  }
+  return configure(parent.command(words.at(-1)!), console);
 }
 
 /** Commander writes help through the console and throws instead of ending the process. */

@@ -1,0 +1,12 @@
+/** Every engine by its name, in the order of --help; its code is loaded when it is used. */
+import type { Engine } from "./engine.ts";
+
+export const ENGINES = {
+  local: async () => (await import("./local.ts")).local,
+} as const satisfies Readonly<Record<string, () => Promise<Engine>>>;
+
+export type EngineName = keyof typeof ENGINES;
+
+export function isEngineName(text: string): text is EngineName {
+  return Object.hasOwn(ENGINES, text);
+}

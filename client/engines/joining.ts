@@ -1,0 +1,94 @@
+/** Waiting until the workers of a cluster have joined its scheduler. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { counted } from "../../common/counted.ts";
+import { PeError } from "../../common/errors.ts";
+import { Client } from "../client.ts";
+import { clusterFiles } from "./cluster-record.ts";
+import type { Engine, ManagedCluster, Member } from "./engine.ts";
+
+const LOOK_MS = 200;
+/** The machines are asked less often: each time is a login, or a question to a queue that many ask. */
+const LIST_MS = 5000;
+const NAMED_MAX = 5;
+
+/**
+ * Resolves when every worker that the engine has started is one of the scheduler's, or when those that are missing cannot come,
+ * or after `patienceMs`.
+ *
+ * @returns `PE_WORKERS_MISSING`, after the last words of those that are missing were told; undefined when all are there.
+ * @throws {PeError} When the scheduler does not answer.
+ */
+export async function waitUntilJoined(
+  engine: Engine,
+  cluster: ManagedCluster,
+  patienceMs: number,
+): Promise<PeError | undefined> {
+  const client = await Client.connect(undefined, { accessFile: clusterFiles(cluster.folder).access });
+  try {
+    const missing = await join(engine, cluster, client, patienceMs);
+    return missing === undefined ? undefined : await tellMissing(engine, cluster, missing);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Who has not joined, by name; undefined when all have. */
+async function join(
+  engine: Engine,
+  cluster: ManagedCluster,
+  client: Client,
+  patienceMs: number,
+): Promise<ReadonlySet<string> | undefined> {
+  const lastMs = performance.now() + patienceMs;
+  let [told, listedMs, workers] = [-1, -Infinity, [] as readonly Member[]];
+  for (;;) {
+    if (performance.now() - listedMs > LIST_MS) {
+      workers = (await engine.list(cluster, false)).filter(({ role }) => role === "worker");
+      listedMs = performance.now();
+    }
+    const joined = await joinedNames(client);
+    const missing = workers.filter(({ name }) => !joined.has(name));
+    const here = workers.length - missing.length;
+    if (here !== told) cluster.tell(`${here} of ${counted(cluster.workers, "worker")} joined`);
+    told = here;
+    if (here >= cluster.workers && missing.length === 0) return undefined;
+    const mayCome = missing.some(({ state }) => state === "running" || state === "waiting");
+    if (!mayCome || performance.now() >= lastMs) return new Set(missing.map(({ name }) => name));
+    await sleep(LOOK_MS);
+  }
+}
+
+/** Of workers that the scheduler gives tasks to. */
+async function joinedNames(client: Client): Promise<ReadonlySet<string>> {
+  const { workers } = await client.status();
+  return new Set(workers.filter(({ state }) => state === "active").map(({ name }) => name));
+}
+
+async function tellMissing(engine: Engine, cluster: ManagedCluster, names: ReadonlySet<string>): Promise<PeError> {
+  const members = await engine.list(cluster, true);
+  const missing = members.filter(({ role, name }) => role === "worker" && names.has(name));
+  for (const member of missing.slice(0, NAMED_MAX)) {
+    const { words = "" } = member;
+    if (words !== "")
+      cluster.tell(`last words of ${member.name} at ${member.host}:\n${words.trimEnd().replaceAll(/^/gm, "  ")}`);
+  }
+  const named = missing.slice(0, NAMED_MAX).map(describe).join("; ");
+  const more = missing.length > NAMED_MAX ? `; and ${missing.length - NAMED_MAX} more` : "";
+  const count = Math.max(missing.length, 1);
+  return new PeError(
+    "PE_WORKERS_MISSING",
+    `Cannot bring up ${counted(count, "worker")} of ${cluster.workers}: ${named || "not all were started"}${more}; ` +
+      `the others work; mend it and give start again, or see pe-client cluster ${engine.name} status`,
+    { details: { missing: missing.map(({ name }) => name) } },
+  );
+}
+
+function describe({ name, host, state, reason }: Member): string {
+  const how = {
+    running: "runs, but has not joined",
+    waiting: "waits",
+    gone: "has ended",
+    unreachable: "is unreachable",
+  };
+  return `${name} at ${host} ${how[state]}${reason === undefined ? "" : ` (${reason})`}`;
+}
