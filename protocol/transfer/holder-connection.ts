@@ -17,7 +17,7 @@ export interface ConnectionLimits {
   readonly silenceMs: number;
 }
 
-/** The door cannot be reached: no answer, refused, or somebody else's certificate. */
+/** The door is not worth a try for a while: no answer, refused, somebody else's certificate, or silence in the middle of a value. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }
@@ -73,7 +73,7 @@ export class HolderConnection {
     this.#socket.on("error", (error) => this.#end(error));
     this.#socket.on("end", () => this.#end(new Error("it ended the connection")));
     this.#socket.on("close", () => this.#end(new Error("the connection was closed")));
-    this.#socket.on("timeout", () => this.destroy(new Error(`nothing was heard for ${limits.silenceMs} ms`)));
+    this.#socket.on("timeout", () => this.destroy(new Unreachable(`nothing was heard for ${limits.silenceMs} ms`)));
   }
 
   get isOpen(): boolean {

@@ -8,7 +8,7 @@ export interface LinkLimits extends ConnectionLimits {
   readonly connectionsMax: number;
   /** Without use; less than a door waits for a request. */
   readonly keptMs: number;
-  /** A door that could not be reached is not tried again for so long. */
+  /** A door that could not be reached, or fell silent, is not tried again for so long. */
   readonly avoidMs: number;
 }
 
@@ -38,7 +38,7 @@ export class HolderLinks {
     this.#limits = { ...LINK_LIMITS, ...limits };
   }
 
-  /** Whether the door could not be reached a short while ago. */
+  /** Whether the door could not be reached, or fell silent, a short while ago. */
   isAvoided(at: ServingAt): boolean {
     const key = keyOf(at);
     const untilMs = this.#avoided.get(key) ?? -Infinity;
@@ -50,7 +50,7 @@ export class HolderLinks {
   /**
    * Fetches one value from one holder.
    *
-   * @throws {Unreachable} when the door cannot be reached; other errors when the value does not come whole.
+   * @throws {Unreachable} when the door cannot be reached or falls silent; other errors when the value does not come whole.
    */
   async fetch(at: ServingAt, asked: Asked, signal?: AbortSignal): Promise<SharedArrayBuffer | "gone"> {
     const links = this.#linksTo(at);
