@@ -122,7 +122,7 @@ export const workerToScheduler = messages({
     /** No task of the job can do better here, such as an input that this host cannot reach: no retry, the rest is cancelled. */
     endsJob: flag(),
   },
-  /** Hand-outs given back unbegun: answer to `retract`, or the worker leaves. */
+  /** Hand-outs given back: answer to `retract`, or the worker leaves. Unbegun ones; where its time is up, also what runs. */
   returned: { job: u32, tasks, attempts: tasks },
   /** It has fetched these values, and others may have them from it. */
   have: { id: text(256), tasks, sizes },

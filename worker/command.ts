@@ -7,6 +7,7 @@ import { createLog } from "../common/log.ts";
 import { DETACH_OPTIONS, serveOrDetach } from "../data/detached/commands.ts";
 import { makeScratchFolder } from "../data/scratch-folder.ts";
 import { DETACHABLE } from "./detached.ts";
+import { readLeaving } from "./leaving.ts";
 import { readSettings } from "./settings.ts";
 import { supervise } from "./supervisor.ts";
 
@@ -18,7 +19,7 @@ export const worker: CommandSpec = {
   name: "pe-worker",
   about:
     "Joins a scheduler and computes its tasks until it is told to stop: SIGTERM or Ctrl-C finishes what runs and gives " +
-    "the rest back, a second one ends at once. It comes back by itself when it dies, and when the scheduler does.",
+    "the rest back, a second one ends at once. It does so as well before its time is up, as in a Slurm job. It comes back by itself when it dies, and when the scheduler does.",
   argument: {
     name: "URL",
     about: "the scheduler, ws://host:8786 or host:8786; else that of the access file",
@@ -44,6 +45,16 @@ export const worker: CommandSpec = {
     { flags: "--serve-port PORT", about: "and port, for firewalls; one that is free by default" },
     { flags: "--name NAME", about: "unique in the cluster; host and process by default" },
     { flags: "--access-file FILE", about: "token and certificate, as pe-scheduler wrote them" },
+    {
+      flags: "--until TIME",
+      about:
+        "when this machine is taken away, such as 2026-01-31T18:00:00Z; of a Slurm job known by itself (never: not heeded)",
+    },
+    {
+      flags: "--leave-within SECONDS",
+      about:
+        "to leave takes that long at most: after half of it, what still runs is given back (60 before --until; no limit on SIGTERM)",
+    },
     ...DETACH_OPTIONS,
     { flags: "--json", about: "log lines as JSON" },
   ],
@@ -59,11 +70,12 @@ export const worker: CommandSpec = {
 /** @param announce Tells whoever started it that it is up; the scheduler may come later. */
 async function run(given: Given, console: Console, announce: () => Promise<void>): Promise<number> {
   const settings = readSettings(given);
+  const leaving = readLeaving(given);
   const log = createLog((line) => console.stderr(line), { json: settings.json });
   const scratch = makeScratchFolder(given.text("scratch") ?? tmpdir(), "pe-worker-");
   try {
     await announce();
-    return await supervise({ ...settings, scratch }, { log, stderr: (text) => console.stderr(text) });
+    return await supervise({ ...settings, scratch }, leaving, { log, stderr: (text) => console.stderr(text) });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

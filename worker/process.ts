@@ -10,6 +10,7 @@ import { connectSocket } from "../protocol/socket.ts";
 import { schedulerToWorker, workerToScheduler } from "../protocol/worker-link.ts";
 import type { SchedulerConnection } from "./connecting.ts";
 import { watchMemory } from "./memory-watch.ts";
+import type { ToProcess } from "./leaving.ts";
 import type { FromProcess, ProcessSettings } from "./supervisor.ts";
 import { networkWays } from "./values/network-ways.ts";
 import { startWorker, type Worker, type WorkerEnd } from "./worker.ts";
@@ -28,16 +29,21 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 const settings = JSON.parse(process.argv[2] ?? "{}") as ProcessSettings;
 let worker: Worker | undefined;
 let isLeaving = false;
+let isHandingBack = false;
 
-process.on("message", leave);
+process.on("message", (said: ToProcess) => {
+  isHandingBack ||= said === "hand-back";
+  leave();
+});
 process.on("disconnect", leave);
 // Whoever was gone before this process listened is not told of again.
 if (process.send !== undefined && !process.connected) leave();
 
-/** The only message is to drain. */
+/** Also when nobody is there any more. */
 function leave(): void {
   isLeaving = true;
-  worker?.drain();
+  if (isHandingBack) worker?.handBack();
+  else worker?.drain();
 }
 
 // A process that dies cannot be asked any more.
@@ -61,7 +67,7 @@ async function run(): Promise<WorkerEnd> {
     if (!(error instanceof PeError)) throw error;
     return { type: "refused", code: error.code, message: error.message };
   }
-  if (isLeaving) worker.drain();
+  if (isLeaving) leave();
   return await worker.ended;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Keeps a worker alive: starts its process, starts another one when it dies, tells why, passes signals on. It does nothing
+ * Keeps a worker alive: starts its process, starts another one when it dies, tells why, tells it when to leave. It does nothing
  * else, so that nothing a task does can end it.
  */
 import { fork, type ChildProcess } from "node:child_process";
@@ -12,6 +12,7 @@ import type { LogLine } from "../common/log.ts";
 import { fitting } from "../protocol/fitting.ts";
 import { LAST_LINE_LENGTH_MAX, LAST_LINES_MAX, type LastDeath } from "../protocol/worker-link.ts";
 import { workerEnvironment } from "./environment.ts";
+import { watchLeaving, type Leaving, type LeavingSettings } from "./leaving.ts";
 import type { WorkerSettings } from "./settings.ts";
 import type { WorkerEnd } from "./worker.ts";
 
@@ -23,8 +24,6 @@ const LAST_WORDS_MS = 500;
 const HOW_LENGTH_MAX = 64;
 /** Of stderr, in which the last lines are looked for. */
 const TAIL_LENGTH = 4000;
-
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 export interface SupervisorOutput {
   readonly log: (line: LogLine) => void;
@@ -41,34 +40,35 @@ export interface ProcessSettings extends WorkerSettings {
 /** What a worker's process says to its supervisor. */
 export type FromProcess = { readonly ended: WorkerEnd } | { readonly rssBytes: number };
 
-/** What the supervisor says to it. */
-export type ToProcess = "drain";
-
 /**
  * Resolves when the worker has left.
  *
  * @returns The exit status.
  * @throws {PeError} Why the scheduler refuses the worker, or the worker cannot start.
  */
-export async function supervise(settings: WorkerSettings, output: SupervisorOutput): Promise<number> {
-  const signals = watchSignals(output.log);
+export async function supervise(
+  settings: WorkerSettings,
+  leave: LeavingSettings,
+  output: SupervisorOutput,
+): Promise<number> {
+  const leaving = watchLeaving(leave, output.log);
   try {
     let death: Death | undefined;
     for (let waitMs = RESTART_FIRST_MS; ;) {
       const startMs = performance.now();
       const started = { ...settings, instance: randomUUID(), ...(death?.last && { lastDeath: death.last }) };
-      death = await runProcess(started, output, signals);
+      death = await runProcess(started, output, leaving);
       const status = statusOf(death.end);
       if (status !== undefined) return status;
-      if (signals.count > 0) return signals.count > 1 ? EXIT.interrupted : EXIT.ok;
+      if (leaving.isBegun) return leaving.isAtOnce ? EXIT.interrupted : EXIT.ok;
       if (performance.now() - startMs > STEADY_AFTER_MS) waitMs = RESTART_FIRST_MS;
       output.log({ level: "error", text: `${death.text}; another process starts in ${waitMs / 1000} s` });
-      await sleep(waitMs, undefined, { signal: signals.first }).catch(() => undefined);
-      if (signals.count > 0) return EXIT.ok;
+      await sleep(waitMs, undefined, { signal: leaving.begun }).catch(() => undefined);
+      if (leaving.isBegun) return EXIT.ok;
       waitMs = Math.min(waitMs * 2, RESTART_MOST_MS);
     }
   } finally {
-    signals.release();
+    leaving.release();
   }
 }
 
@@ -88,11 +88,7 @@ interface Death {
   readonly last?: LastDeath;
 }
 
-async function runProcess(
-  settings: ProcessSettings,
-  { stderr }: SupervisorOutput,
-  signals: WatchedSignals,
-): Promise<Death> {
+async function runProcess(settings: ProcessSettings, { stderr }: SupervisorOutput, leaving: Leaving): Promise<Death> {
   const child = fork(new URL("./process.js", import.meta.url), [JSON.stringify(settings)], {
     stdio: ["ignore", "inherit", "pipe", "ipc"],
     env: workerEnvironment(),
@@ -112,7 +108,7 @@ async function runProcess(
     tail = (tail + text).slice(-TAIL_LENGTH);
   });
   const saidAll = once(child.stderr!, "close").catch(() => undefined);
-  const unheed = signals.heed(child);
+  const unheed = leaving.heed(child);
   try {
     const how = await exitOf(child);
     // Its last words may still be on their way; a process that a task started could keep the stream open for ever.
@@ -152,46 +148,4 @@ function lastLines(tail: string): string[] {
     )
     .filter((line) => line !== "")
     .slice(-LAST_LINES_MAX);
-}
-
-interface WatchedSignals {
-  readonly count: number;
-  /** Aborts with the first signal. */
-  readonly first: AbortSignal;
-  /** Passes signals on to this process. @returns Ends that. */
-  heed(child: ChildProcess): () => void;
-  release(): void;
-}
-
-function watchSignals(log: (line: LogLine) => void): WatchedSignals {
-  let count = 0;
-  let child: ChildProcess | undefined;
-  const first = new AbortController();
-  const pass = (): void => {
-    if (count > 1) child?.kill("SIGKILL");
-    else if (count > 0 && child?.connected === true) child.send("drain" satisfies ToProcess, () => undefined);
-  };
-  const onSignal = (name: string): void => {
-    count++;
-    const what =
-      count > 1 ? "ends at once" : "finishes what runs, gives the rest back, and leaves; again to end at once";
-    log({ level: "info", text: `${name}: the worker ${what}` });
-    pass();
-    first.abort();
-  };
-  for (const name of SIGNALS) process.on(name, onSignal);
-  return {
-    get count() {
-      return count;
-    },
-    first: first.signal,
-    heed(heeding) {
-      child = heeding;
-      pass();
-      return () => void (child = undefined);
-    },
-    release: () => {
-      for (const name of SIGNALS) process.off(name, onSignal);
-    },
-  };
 }

@@ -98,6 +98,8 @@ export interface Worker {
   readonly ended: Promise<WorkerEnd>;
   /** Takes no more work, gives back what has not begun, and ends when the rest is stored. */
   drain(): void;
+  /** Leaves with what is stored; also what runs is given back, for others to run. */
+  handBack(): void;
   /** The memory of a value that it holds; undefined when it does not. */
   heldValue(name: ValueName): Promise<SharedArrayBuffer | undefined>;
   /** Ends at once; what runs is lost. */
@@ -249,9 +251,17 @@ class RunningWorker implements Worker {
   }
 
   drain(): void {
+    this.#leave("drain");
+  }
+
+  handBack(): void {
+    this.#leave("hand-back");
+  }
+
+  #leave(type: "drain" | "hand-back"): void {
     if (this.#closing !== undefined) return;
     this.#farewell ??= setTimeout(() => this.#leaveUnheard(), FAREWELL_MS);
-    this.#step({ type: "drain" });
+    this.#step({ type });
   }
 
   async close(): Promise<void> {

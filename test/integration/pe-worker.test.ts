@@ -1,12 +1,21 @@
 /** The command pe-worker: a supervisor and its worker process, against a scheduler in this process over real sockets. */
-import { readdirSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { accessFile, runPeWorker } from "../support/pe-worker.ts";
 import { eventually, WorkerCluster } from "../support/worker-cluster.ts";
 import { testFolder } from "../support/folders.ts";
 
 const tags = (count: number, more: object = {}): { tag: number }[] =>
   Array.from({ length: count }, (_, tag) => ({ tag, ...more }));
+
+/** Tries of tasks of the kind gate. */
+function begun(folder: string): number {
+  return readdirSync(folder).filter((name) => name.startsWith("begun-")).length;
+}
+
+afterEach(() => vi.unstubAllEnvs());
 
 describe("pe-worker", () => {
   test("computes, and on SIGTERM finishes what runs, gives the rest back, and leaves nothing behind", async () => {
@@ -22,6 +31,45 @@ describe("pe-worker", () => {
     expect(readdirSync(worker.scratch)).toEqual([]);
     await cluster.worker({ name: "heir", threads: 4 });
     expect((await job.ended()).results.size).toBe(200);
+    expect(job.errors).toEqual([]);
+  });
+
+  test("--leave-within gives back after a signal what does not finish by then: it runs elsewhere, and nothing failed", async () => {
+    const cluster = await WorkerCluster.start();
+    const folder = await testFolder();
+    const worker = await runPeWorker(await cluster.listen(), "--threads", "2", "--leave-within", "1");
+    const job = await cluster.submit("gate", tags(5, { folder }), { retries: 0 });
+    await eventually(() => begun(folder) === 2);
+    worker.child.kill("SIGTERM");
+    expect(await worker.ended).toBe(0);
+    expect(worker.stderr()).toContain("what still runs is given back");
+    expect(worker.processes()).toEqual([]);
+    await writeFile(join(folder, "open"), "");
+    await cluster.worker({ name: "heir", threads: 4 });
+    expect((await job.ended()).results.size).toBe(5);
+    expect(job.errors).toEqual([]);
+    expect(begun(folder)).toBe(7);
+  });
+
+  test("in a Slurm job leaves before that ends, and stays where the end is put off", async () => {
+    const cluster = await WorkerCluster.start();
+    const folder = await testFolder();
+    const [left, asked] = [join(folder, "left"), join(folder, "asked")];
+    await writeFile(left, "0:02");
+    await writeFile(join(folder, "squeue"), `#!/bin/sh\necho "$@" >> ${asked}\ncat ${left}\n`, { mode: 0o755 });
+    vi.stubEnv("PATH", `${folder}:${process.env["PATH"]}`);
+    vi.stubEnv("SLURM_JOB_ID", "4711");
+    const worker = await runPeWorker(await cluster.listen(), "--threads", "2", "--leave-within", "1");
+    const job = await cluster.submit("gate", tags(3, { folder }), { retries: 0 });
+    const askings = (): number => readFileSync(asked, "utf8").split("\n").length - 1;
+    await eventually(() => begun(folder) === 2 && askings() > 2);
+    expect(readFileSync(asked, "utf8")).toMatch(/^--noheader --jobs=4711 --format=%L$/m);
+    await writeFile(left, "0:01");
+    expect(await worker.ended).toBe(0);
+    expect(worker.stderr()).toContain("its time is up in 1 s");
+    await writeFile(join(folder, "open"), "");
+    await cluster.worker({ name: "heir", threads: 4 });
+    expect((await job.ended()).results.size).toBe(3);
     expect(job.errors).toEqual([]);
   });
 
@@ -127,6 +175,8 @@ describe("pe-worker", () => {
     ["--memory-limit", "lots"],
     ["--resources", "gpu"],
     ["--name", "two words"],
+    ["--until", "soon"],
+    ["--leave-within", "0"],
   ])("refuses %s %s", async (option, value) => {
     const worker = await runPeWorker(undefined, option, value);
     expect(await worker.ended).toBe(64);

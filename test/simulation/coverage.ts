@@ -60,6 +60,7 @@ const HAND_EVENTS = [
   "thread-died",
   "memory",
   "drain",
+  "hand-back",
   "tick",
   "value-here",
   "value-missing",

@@ -312,6 +312,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "for (const hand of back.splice(0)) {",
   },
   {
+    name: "a worker whose time is up goes on with what it gave back",
+    file: "worker/core/core.ts",
+    find: "for (const { job, task, epoch, attempt } of back) drop(state, job.job, task, epoch, attempt);",
+    replace: "",
+  },
+  {
     name: "the worker does not repeat reports on a new connection",
     file: "worker/core/reports.ts",
     find: 'hands.filter((hand) => hand.state.name === "done")',

@@ -13,7 +13,7 @@ export const FAULTS_ABOUT = {
   workerKill: "kill -9 of a worker; its supervisor starts another process of the name.",
   workerFreeze: "SIGSTOP of a worker, up to 12 s, then SIGCONT.",
   threadDeath: "A pool thread that runs something dies by itself.",
-  workerDrain: "A worker leaves: SIGTERM.",
+  workerDrain: "A worker leaves: SIGTERM. Of some the time is up soon, and they give back also what runs.",
   workerPause: "A worker's memory is short for a while.",
   workerForgets: "A worker loses a hand-out that waits, as a bug would.",
   schedulerCrash:

@@ -52,6 +52,9 @@ const TICK_MS = 500;
 /** Of the tasks, those with a part to store, and how long that takes at most; mostly it is much less. */
 const STORING_SHARE = 0.2;
 const STORING_MS_MAX = 4000;
+/** Of a worker that leaves: with so much and more all that runs may end. */
+const LITTLE_TIME_MS = 3000;
+const NO_TIME_MS = 300;
 
 export class WorkerHost {
   readonly name: string;
@@ -200,8 +203,14 @@ export class WorkerHost {
     for (const action of inbox) action();
   }
 
-  drain(): void {
-    this.#soon(() => this.#step({ type: "drain" }));
+  /** It leaves, and where it has little time, gives back what still runs. */
+  drain(withinMs: number): void {
+    this.#soon(() => this.#step({ type: withinMs < NO_TIME_MS ? "hand-back" : "drain" }));
+    const life = this.#life;
+    if (withinMs >= NO_TIME_MS && withinMs < LITTLE_TIME_MS)
+      this.#world.clock.after(withinMs, () => {
+        if (life === this.#life) this.#soon(() => this.#step({ type: "hand-back" }));
+      });
   }
 
   pause(paused: boolean): void {

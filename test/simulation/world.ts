@@ -321,7 +321,7 @@ export class World {
       case "threadDeath":
         return worker.killThread();
       case "workerDrain":
-        return worker.drain();
+        return worker.drain(shortOrLongMs);
       case "workerPause":
         worker.pause(true);
         return clock.after(shortOrLongMs, () => worker.pause(false));

@@ -94,6 +94,8 @@ function handle(state: WorkerState, event: WorkerEvent): void {
       return makeRoom(state);
     case "drain":
       return leave(state);
+    case "hand-back":
+      return handBack(state);
     case "tick":
       return onTick(state);
   }
@@ -280,4 +282,15 @@ function leave(state: WorkerState): void {
   send(state, { type: "leaving" });
   const isAnyUnbegun = [...state.hands.values()].some((hand) => isUnbegun(hand));
   if (isAnyUnbegun) returnLine(state, state.hands.size);
+}
+
+/**
+ * What has no report yet may run elsewhere, and nobody is to blame: the scheduler takes it as unbegun. Its thread, and its
+ * report if it still comes, are like those of a hand-out that was dropped.
+ */
+function handBack(state: WorkerState): void {
+  leave(state);
+  const back = [...state.hands.values()].filter(({ state: { name } }) => name !== "done" && name !== "failed");
+  for (const { job, task, epoch, attempt } of back) drop(state, job.job, task, epoch, attempt);
+  giveBack(state, back);
 }

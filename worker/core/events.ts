@@ -54,6 +54,8 @@ export type WorkerEvent =
   | { readonly type: "memory"; readonly rssBytes: number; readonly paused: boolean }
   /** Leave: take nothing more, end or give back what there is. */
   | { readonly type: "drain" }
+  /** Time is up: leave, and give back also what runs. */
+  | { readonly type: "hand-back" }
   | { readonly type: "tick" };
 
 /** A task as a thread gets it. */

@@ -380,6 +380,50 @@ describe("drain", () => {
   });
 });
 
+describe("hand-back", () => {
+  test("gives back what runs and what is being stored, not what has a report, and leaves when that is stored", () => {
+    const worker = new WorkerUnderTest(3).connect();
+    worker.assign([1, 2, 3, 4]);
+    worker.store(0, 1);
+    worker.end(1, [2]);
+    worker.step({ type: "hand-back" });
+    expect(worker.said("leaving")).toHaveLength(1);
+    expect(
+      worker
+        .said("returned")
+        .flatMap(({ tasks }) => [...tasks])
+        .toSorted((a, b) => a - b),
+    ).toEqual([1, 3, 4]);
+    expect(worker.hands).toEqual({ 2: "done" });
+    expect(worker.did("left")).toEqual([]);
+    worker.hear({ type: "stored", ...worker.columns([2]) });
+    expect(worker.did("left")).toHaveLength(1);
+  });
+
+  test("after drain says nothing twice, and no later report or death of a thread", () => {
+    const worker = new WorkerUnderTest(2).connect();
+    worker.assign([1, 2, 3]);
+    worker.step({ type: "drain" });
+    worker.step({ type: "hand-back" });
+    worker.effects.length = 0;
+    worker.end(0, [1]);
+    worker.die(1);
+    expect(worker.did("send")).toEqual([]);
+  });
+
+  test("while the scheduler is away is told by what the worker still has when it is back", () => {
+    const worker = new WorkerUnderTest(2).connect();
+    worker.assign([1, 2]);
+    worker.end(0, [1]);
+    worker.step({ type: "disconnected" });
+    worker.step({ type: "hand-back" });
+    worker.effects.length = 0;
+    worker.connect();
+    expect(worker.said("held").flatMap(({ tasks }) => [...tasks])).toEqual([1]);
+    expect(worker.said("leaving")).toHaveLength(1);
+  });
+});
+
 describe("ended", () => {
   test("with an error that concerns the job says so", () => {
     const worker = new WorkerUnderTest().connect();

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { parseSlurmTime, readTimeLeft } from "../../../worker/time-left.ts";
+
+describe("parseSlurmTime()", () => {
+  test.each([
+    ["0:00", 0],
+    ["59", 59_000],
+    ["4:59", 299_000],
+    ["3:59:59", 14_399_000],
+    ["1-00:00:00", 86_400_000],
+    ["12-3:00:01", 1_047_601_000],
+    ["UNLIMITED", Infinity],
+  ])("reads %s", (text, ms) => {
+    expect(parseSlurmTime(text)).toBe(ms);
+  });
+
+  test.each(["", "INVALID", "NOT_SET", "4:5", "-1:00"])('refuses "%s"', (text) => {
+    expect(() => parseSlurmTime(text)).toThrow(`squeue says "${text}" of the time that is left`);
+  });
+});
+
+describe("readTimeLeft()", () => {
+  const ENVIRONMENT = { SLURM_JOB_ID: "4711" };
+
+  test("takes a time, and Unix seconds", async () => {
+    const soon = Date.now() + 100_000;
+    for (const until of [new Date(soon).toISOString(), String(Math.round(soon / 1000))]) {
+      const leftMs = await readTimeLeft(until, ENVIRONMENT)();
+      expect(leftMs).toBeGreaterThan(90_000);
+      expect(leftMs).toBeLessThan(101_000);
+    }
+  });
+
+  test("has no end outside of Slurm, and with never", async () => {
+    expect(await readTimeLeft(undefined, {})()).toBe(Infinity);
+    expect(await readTimeLeft("never", ENVIRONMENT)()).toBe(Infinity);
+  });
+
+  test("refuses what is no time", () => {
+    expect(() => readTimeLeft("soon", {})).toThrow("Cannot read --until soon: expected a time");
+  });
+});
