@@ -1,6 +1,6 @@
 /**
- * `ansible-playbook start.yml` and its sisters on hosts of this machine: three with systemd, three without. Each test goes on
- * where the one before it ended, as a day with a cluster does.
+ * `ansible-playbook start.yml` and its sisters on hosts of this machine: three with systemd and three without, side by side. Each
+ * test goes on where the one before it on these hosts ended, as a day with a cluster does.
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -13,9 +13,14 @@ import { Control, makeBundle, makeNodeArchive } from "../support/hosts/plays.ts"
 
 const HOOK_MS = 180_000;
 const reason = noLab();
-const SHARDS = ["--grid", "12x10", "--shard-size", "2", "--samples", "40000", "--seed", "5", "--gzip-level", "1"];
-/** With the shards and a hundred delays some 45 s of one thread. */
+const SHARDS = ["--grid", "12x5", "--shard-size", "2", "--samples", "40000", "--seed", "5", "--gzip-level", "1"];
+const CELLS = 60;
+/** With the shards and a hundred delays some 25 s of one thread. */
 const MAPS = ["--orders", "8", "--measures", "pe,weighted"];
+
+// One after the other in each lab; what the file has begun for both is done before.
+const inTurn = test.sequential;
+const AT_ONCE = { concurrent: true };
 
 let made: { bundle: string; node: string; shards: string };
 
@@ -26,8 +31,12 @@ beforeAll(async () => {
   }
   const folder = await fileFolder();
   const shards = join(folder, "shards");
-  await runWell(["simulate", "--model", "feedback", ...SHARDS, "--output", shards]);
-  made = { bundle: makeBundle(folder), node: makeNodeArchive(folder), shards };
+  const [bundle, node] = await Promise.all([
+    makeBundle(folder),
+    makeNodeArchive(folder),
+    runWell(["simulate", "--model", "feedback", ...SHARDS, "--output", shards]),
+  ]);
+  made = { bundle, node, shards };
 }, HOOK_MS);
 
 /** As root on the scheduler's host. */
@@ -54,13 +63,13 @@ async function correctMaps(lab: Lab, control: Control, delays: string, act: () =
   const maps = join(lab.folder, `${job}.hdf5`);
   await control.clientWell("attach", job, "--output", maps);
   const local = join(lab.folder, `${job}-local.hdf5`);
-  await runWell(["run", "--input", made.shards, "--output", local, ...MAPS, "--delays", "1"]);
+  await control.localWell("run", "--input", made.shards, "--output", local, ...MAPS, "--delays", "1");
   for (const map of ["m008t001", "m008t001_weighted"]) {
     const [there, here] = await Promise.all(
-      [maps, local].map(async (file) => await runWell(["export", file, "--map", map])),
+      [maps, local].map(async (file) => await control.localWell("export", file, "--map", map)),
     );
-    expect(there!.stdout, map).toBe(here!.stdout);
-    expect(here!.stdout.split("\n").length).toBeGreaterThan(100);
+    expect(there, map).toBe(here);
+    expect(here!.split("\n").length).toBeGreaterThan(CELLS);
   }
 }
 
@@ -68,135 +77,141 @@ async function shareShards(lab: Lab): Promise<void> {
   await lab.control("cp", ["-r", made.shards, join(lab.shared, "shards")]);
 }
 
-describe.skipIf(reason !== undefined)("on hosts with systemd, by address and with a key, ansible-playbook", () => {
-  let lab: Lab;
-  let control: Control;
+describe.skipIf(reason !== undefined)(
+  "on hosts with systemd, by address and with a key, ansible-playbook",
+  AT_ONCE,
+  () => {
+    let lab: Lab;
+    let control: Control;
 
-  beforeAll(async () => {
-    lab = await Lab.start("systemd", 3);
-    await shareShards(lab);
-    const [first, second, third] = lab.hosts.map(({ address }) => address);
-    const inventory = `[scheduler]\n${first}\n\n[workers]\n${first}\n${second}\n${third}\n`;
-    control = new Control(lab, inventory, {
-      ansible_ssh_private_key_file: lab.key,
-      pe_cluster_bundle: made.bundle,
+    beforeAll(async () => {
+      lab = await Lab.start("systemd", 3);
+      await shareShards(lab);
+      const [first, second, third] = lab.hosts.map(({ address }) => address);
+      const inventory = `[scheduler]\n${first}\n\n[workers]\n${first}\n${second}\n${third}\n`;
+      control = new Control(lab, inventory, {
+        ansible_ssh_private_key_file: lab.key,
+        pe_cluster_bundle: made.bundle,
+      });
+    }, HOOK_MS);
+
+    afterAll(async () => await lab?.stop(), HOOK_MS);
+
+    inTurn("start.yml brings a cluster up from nothing, and its second run changes nothing", async () => {
+      await control.playWell("start");
+      expect(await control.workers()).toEqual(lab.hosts.map(({ address }) => address));
+      expect((await control.playWell("start")).changed).toBe(0);
     });
-  }, HOOK_MS);
 
-  afterAll(async () => await lab?.stop(), HOOK_MS);
-
-  test("start.yml brings a cluster up from nothing, and its second run changes nothing", async () => {
-    await control.playWell("start");
-    expect(await control.workers()).toEqual(lab.hosts.map(({ address }) => address));
-    expect((await control.playWell("start")).changed).toBe(0);
-  });
-
-  test("start.yml leaves secrets to their owners, and units as they should be", async () => {
-    for (const name of ["access.json", "access.key.pem", "worker-access.json"])
-      expect(statSync(join(lab.folder, "access", name)).mode & 0o077, name).toBe(0);
-    const { clientToken } = JSON.parse(readFileSync(control.accessFile, "utf8")) as { clientToken: string };
-    const [first, second] = lab.hosts;
-    const modes = await first!.run("stat -c '%U %a' /etc/pe-cluster/*");
-    expect(new Set(modes.stdout.trim().split("\n"))).toEqual(new Set(["pe-cluster 600"]));
-    // A worker's host has no key to submit with.
-    expect(
-      (await second!.run(`grep -rl ${clientToken} /etc /opt/pe-cluster/current/dist /var/lib/pe-cluster`)).stdout,
-    ).toBe("");
-    const shown = await second!.run(
-      "systemctl show pe-worker -p User -p NoNewPrivileges -p ProtectSystem -p PrivateTmp -p Restart -p MemoryMax -p UnitFileState",
-    );
-    expect(shown.stdout.trim().split("\n")).toEqual(
-      expect.arrayContaining([
-        "User=pe-cluster",
-        "NoNewPrivileges=yes",
-        "ProtectSystem=strict",
-        "PrivateTmp=yes",
-        "Restart=always",
-        expect.stringMatching(/^MemoryMax=\d+$/) as string,
-        "UnitFileState=enabled",
-      ]),
-    );
-  });
-
-  test("start.yml opens a cluster to clients that reach it by ssh alone", async () => {
-    const options = [
-      "BatchMode=yes",
-      `UserKnownHostsFile=${join(lab.folder, "known-hosts")}`,
-      "ExitOnForwardFailure=yes",
-    ];
-    const args = ["-i", lab.key, ...options.flatMap((option) => ["-o", option]), "-f", "-N"];
-    const tunnel = ["ssh", ...args, "-L", "8786:localhost:8786", `deploy@${lab.hosts[0]!.address}`].join(" ");
-    expect((await lab.control("sh", ["-c", `${tunnel} >/dev/null 2>&1`])).status).toBe(0);
-    const all = await control.clientWell("workers", "--json", "--scheduler", "localhost:8786");
-    expect(JSON.parse(all)).toHaveLength(3);
-  });
-
-  test("restart.yml lets a running job go on to a correct map", async () => {
-    const pidsOf = async (service: string): Promise<string[]> =>
-      await Promise.all(
-        lab.hosts.map(async (host) => (await host.run(`systemctl show ${service} -p MainPID --value`)).stdout),
+    inTurn("start.yml leaves secrets to their owners, and units as they should be", async () => {
+      for (const name of ["access.json", "access.key.pem", "worker-access.json"])
+        expect(statSync(join(lab.folder, "access", name)).mode & 0o077, name).toBe(0);
+      const { clientToken } = JSON.parse(readFileSync(control.accessFile, "utf8")) as { clientToken: string };
+      const [first, second] = lab.hosts;
+      const modes = await first!.run("stat -c '%U %a' /etc/pe-cluster/*");
+      expect(new Set(modes.stdout.trim().split("\n"))).toEqual(new Set(["pe-cluster 600"]));
+      // A worker's host has no key to submit with.
+      expect(
+        (await second!.run(`grep -rl ${clientToken} /etc /opt/pe-cluster/current/dist /var/lib/pe-cluster`)).stdout,
+      ).toBe("");
+      const shown = await second!.run(
+        "systemctl show pe-worker -p User -p NoNewPrivileges -p ProtectSystem -p PrivateTmp -p Restart -p MemoryMax -p UnitFileState",
       );
-    const [schedulers, workers] = [await pidsOf("pe-scheduler"), await pidsOf("pe-worker")];
-    // All is up to date, so that what it begins with takes its time and changes nothing.
-    const { printed, played } = control.watch("restart", "PLAY [Install the workers]");
-    await printed;
-    await correctMaps(lab, control, "1-100", async () => {
+      expect(shown.stdout.trim().split("\n")).toEqual(
+        expect.arrayContaining([
+          "User=pe-cluster",
+          "NoNewPrivileges=yes",
+          "ProtectSystem=strict",
+          "PrivateTmp=yes",
+          "Restart=always",
+          expect.stringMatching(/^MemoryMax=\d+$/) as string,
+          "UnitFileState=enabled",
+        ]),
+      );
+    });
+
+    inTurn("start.yml opens a cluster to clients that reach it by ssh alone", async () => {
+      const options = [
+        "BatchMode=yes",
+        `UserKnownHostsFile=${join(lab.folder, "known-hosts")}`,
+        "ExitOnForwardFailure=yes",
+      ];
+      const args = ["-i", lab.key, ...options.flatMap((option) => ["-o", option]), "-f", "-N"];
+      const tunnel = ["ssh", ...args, "-L", "8786:localhost:8786", `deploy@${lab.hosts[0]!.address}`].join(" ");
+      expect((await lab.control("sh", ["-c", `${tunnel} >/dev/null 2>&1`])).status).toBe(0);
+      const all = await control.clientWell("workers", "--json", "--scheduler", "localhost:8786");
+      expect(JSON.parse(all)).toHaveLength(3);
+    });
+
+    inTurn("restart.yml lets a running job go on to a correct map", async () => {
+      const pidsOf = async (service: string): Promise<string[]> =>
+        await Promise.all(
+          lab.hosts.map(async (host) => (await host.run(`systemctl show ${service} -p MainPID --value`)).stdout),
+        );
+      const [schedulers, workers] = [await pidsOf("pe-scheduler"), await pidsOf("pe-worker")];
+      // All is up to date, so that what it begins with takes its time and changes nothing.
+      const { printed, played } = control.watch("restart", "PLAY [Install the workers]");
+      await printed;
+      await correctMaps(lab, control, "1-100", async () => {
+        await eventually(
+          async () => !["0\n", schedulers[0]].includes((await pidsOf("pe-scheduler"))[0]),
+          () => "the scheduler is another process",
+        );
+        const { status, stdout } = await lab.hosts[0]!.run(`${ASK} status --json || (sleep 2; ${ASK} status --json)`);
+        expect(status, stdout).toBe(0);
+        const { jobs } = JSON.parse(stdout) as { jobs: { tasks: number; counts: { finished: number } }[] };
+        // It goes on under the new one.
+        expect(jobs[0]!.counts.finished).toBeLessThan(jobs[0]!.tasks);
+        // Each of them anew, and nothing else.
+        expect(await played).toMatchObject({ status: 0, changed: 4 });
+      });
+      for (const [index, pid] of (await pidsOf("pe-worker")).entries()) expect(pid).not.toBe(workers[index]);
+      expect(await control.workers()).toHaveLength(3);
+    });
+
+    inTurn("start.yml made services that come back when they are killed", async () => {
+      const host = lab.hosts[1]!;
+      const before = (await host.run("systemctl show pe-worker -p MainPID --value")).stdout.trim();
+      await host.run("systemctl kill --signal=KILL pe-worker");
       await eventually(
-        async () => !["0\n", schedulers[0]].includes((await pidsOf("pe-scheduler"))[0]),
-        () => "the scheduler is another process",
+        async () => {
+          const { stdout } = await host.run("systemctl show pe-worker -p MainPID --value");
+          return !["0", "", before].includes(stdout.trim()) && (await control.workers()).includes(host.address);
+        },
+        () => `the worker of ${host.name} comes back`,
       );
-      const { status, stdout } = await lab.hosts[0]!.run(`${ASK} status --json || (sleep 2; ${ASK} status --json)`);
-      expect(status, stdout).toBe(0);
-      const { jobs } = JSON.parse(stdout) as { jobs: { tasks: number; counts: { finished: number } }[] };
-      // It goes on under the new one.
-      expect(jobs[0]!.counts.finished).toBeLessThan(jobs[0]!.tasks);
-      expect(await played).toMatchObject({ status: 0 });
     });
-    for (const [index, pid] of (await pidsOf("pe-worker")).entries()) expect(pid).not.toBe(workers[index]);
-    expect(await control.workers()).toHaveLength(3);
-  });
 
-  test("start.yml made services that come back when they are killed", async () => {
-    const host = lab.hosts[1]!;
-    const before = (await host.run("systemctl show pe-worker -p MainPID --value")).stdout.trim();
-    await host.run("systemctl kill --signal=KILL pe-worker");
-    await eventually(
-      async () => {
-        const { stdout } = await host.run("systemctl show pe-worker -p MainPID --value");
-        return !["0", "", before].includes(stdout.trim()) && (await control.workers()).includes(host.address);
-      },
-      () => `the worker of ${host.name} comes back`,
-    );
-  });
+    inTurn("status.yml tells what runs where", async () => {
+      const { stdout, changed } = await control.playWell("status");
+      expect(stdout).toMatch(/pe-scheduler: .*ActiveState=active/);
+      expect(stdout.match(/pe-worker: .*ActiveState=active/g)).toHaveLength(3);
+      expect(changed).toBe(0);
+    });
 
-  test("status.yml tells what runs where", async () => {
-    const { stdout, changed } = await control.playWell("status");
-    expect(stdout).toMatch(/pe-scheduler: .*ActiveState=active/);
-    expect(stdout.match(/pe-worker: .*ActiveState=active/g)).toHaveLength(3);
-    expect(changed).toBe(0);
-  });
+    inTurn("stop.yml stops all, as often as it is run", async () => {
+      await control.playWell("stop");
+      for (const host of lab.hosts)
+        expect((await host.run("systemctl is-active pe-worker pe-scheduler")).stdout).not.toMatch(/^active/m);
+      expect((await control.playWell("stop")).changed).toBe(0);
+    });
 
-  test("stop.yml stops all, as often as it is run", async () => {
-    await control.playWell("stop");
-    for (const host of lab.hosts)
-      expect((await host.run("systemctl is-active pe-worker pe-scheduler")).stdout).not.toMatch(/^active/m);
-    expect((await control.playWell("stop")).changed).toBe(0);
-  });
-
-  test("purge.yml asks first, and then leaves nothing", async () => {
-    const refused = await control.play("purge");
-    expect(refused.status).not.toBe(0);
-    expect(refused.stdout).toContain("removes pe-cluster, its journal and all results");
-    expect(await leftOn(lab.hosts[0]!)).toContain("/var/lib/pe-cluster");
-    await control.playWell("purge", "-e", "pe_cluster_purge=yes", "-e", "pe_cluster_purge_user=true");
-    for (const host of lab.hosts) expect(await leftOn(host), host.name).toBe("");
-    // The tokens are the user's.
-    expect(existsSync(control.accessFile)).toBe(true);
-  });
-});
+    inTurn("purge.yml asks first, and then leaves nothing", async () => {
+      const refused = await control.play("purge");
+      expect(refused.status).not.toBe(0);
+      expect(refused.stdout).toContain("removes pe-cluster, its journal and all results");
+      expect(await leftOn(lab.hosts[0]!)).toContain("/var/lib/pe-cluster");
+      await control.playWell("purge", "-e", "pe_cluster_purge=yes", "-e", "pe_cluster_purge_user=true");
+      for (const host of lab.hosts) expect(await leftOn(host), host.name).toBe("");
+      // The tokens are the user's.
+      expect(existsSync(control.accessFile)).toBe(true);
+    });
+  },
+);
 
 describe.skipIf(reason !== undefined)(
   "on hosts without systemd, by aliases and with a password, ansible-playbook",
+  AT_ONCE,
   () => {
     let lab: Lab;
     let control: Control;
@@ -219,7 +234,7 @@ describe.skipIf(reason !== undefined)(
 
     afterAll(async () => await lab?.stop(), HOOK_MS);
 
-    test("start.yml refuses two schedulers, and an inventory without any, and says why", async () => {
+    inTurn("start.yml refuses two schedulers, and an inventory without any, and says why", async () => {
       const two = new Control(lab, `[scheduler]\nhead\n[masters]\none\n[workers]\ntwo\n`, settings);
       const refused = await two.play("start");
       expect(refused.status).not.toBe(0);
@@ -230,31 +245,33 @@ describe.skipIf(reason !== undefined)(
       control = new Control(lab, `[masters]\n${aliases[0]}\n\n[slaves]\n${aliases[1]}\n${aliases[2]}\n`, settings);
     });
 
-    test("start.yml brings a cluster up that makes a correct map", async () => {
+    inTurn("start.yml brings a cluster up that makes a correct map", async () => {
       for (const host of lab.hosts) expect((await host.run("command -v node npm")).stdout).toBe("");
       await control.playWell("start");
       expect(await control.workers()).toEqual(["one", "two"]);
       await correctMaps(lab, control, "1-3", async () => await Promise.resolve());
-      expect((await control.playWell("start")).changed).toBe(0);
     });
 
-    test("start.yml starts what was killed and changes nothing else, and names the host that is down while the others work", async () => {
-      const [, one, two] = lab.hosts;
-      await one!.run("kill -9 $(cat /var/lib/pe-cluster/pe-worker.pid)");
-      await two!.unplug();
-      const played = await control.play("start");
-      expect(played.status, played.stdout).not.toBe(0);
-      expect(played.hosts.get("two")).toMatchObject({ unreachable: 1 });
-      expect(played.hosts.get("one")).toMatchObject({ unreachable: 0, failed: 0, changed: 1 });
-      expect(played.hosts.get("head")).toMatchObject({ unreachable: 0, failed: 0, changed: 0 });
-      await eventually(
-        async () => (await control.workers()).join() === "one",
-        () => "the scheduler gives work to the worker that is there alone",
-      );
-      await two!.plug();
-    });
+    inTurn(
+      "start.yml starts what was killed and changes nothing else, and names the host that is down while the others work",
+      async () => {
+        const [, one, two] = lab.hosts;
+        await one!.run("kill -9 $(cat /var/lib/pe-cluster/pe-worker.pid)");
+        await two!.unplug();
+        const played = await control.play("start");
+        expect(played.status, played.stdout).not.toBe(0);
+        expect(played.hosts.get("two")).toMatchObject({ unreachable: 1 });
+        expect(played.hosts.get("one")).toMatchObject({ unreachable: 0, failed: 0, changed: 1 });
+        expect(played.hosts.get("head")).toMatchObject({ unreachable: 0, failed: 0, changed: 0 });
+        await eventually(
+          async () => (await control.workers()).join() === "one",
+          () => "the scheduler gives work to the worker that is there alone",
+        );
+        await two!.plug();
+      },
+    );
 
-    test("stop.yml stops all, as often as it is run, and purge.yml leaves nothing but the user", async () => {
+    inTurn("stop.yml stops all, as often as it is run, and purge.yml leaves nothing but the user", async () => {
       await control.playWell("stop");
       expect((await control.playWell("stop")).changed).toBe(0);
       await control.playWell("purge", "-e", "pe_cluster_purge=yes");

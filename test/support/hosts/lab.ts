@@ -96,7 +96,7 @@ export class Lab {
     const network = processes[0]!.pid!;
     const hosts: Host[] = [];
     for (const [index, { name, address }] of names.entries()) {
-      const group = `pe-test-${process.pid}-${name}`;
+      const group = `pe-test-${process.pid}-${kind}-${name}`;
       groups.push(group);
       const child = startHost(kind, name, folder, network, group);
       processes.push(child);

@@ -1,11 +1,13 @@
 /** The plays of ansible/ as a user runs them, on the hosts of a lab. */
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect } from "vitest";
 import { ROOT } from "../client.ts";
 import type { Lab, Ran } from "./lab.ts";
 
+const execute = promisify(execFile);
 const PLAYS = join(ROOT, "ansible");
 
 /** How a play ended on one host. */
@@ -23,19 +25,17 @@ export interface Played extends Ran {
 }
 
 /** Makes the bundle that hosts get, of the package as it is built. @returns Its path. */
-export function makeBundle(folder: string): string {
-  execFileSync(process.execPath, [join(PLAYS, "pack-cluster.mjs"), "--as-built", "--out", folder], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+export async function makeBundle(folder: string): Promise<string> {
+  await execute(process.execPath, [join(PLAYS, "pack-cluster.mjs"), "--as-built", "--out", folder]);
   return join(folder, "pe-cluster.tgz");
 }
 
 /** A tarball of this very Node, laid out as those of its makers. @returns Its path. */
-export function makeNodeArchive(folder: string): string {
+export async function makeNodeArchive(folder: string): Promise<string> {
   const [path, name] = [join(folder, "node.tgz"), "node-here"];
   mkdirSync(join(folder, name, "bin"), { recursive: true });
   copyFileSync(process.execPath, join(folder, name, "bin", "node"));
-  execFileSync("tar", ["--use-compress-program=gzip -1", "-cf", path, "-C", folder, name]);
+  await execute("tar", ["--use-compress-program=gzip -1", "-cf", path, "-C", folder, name]);
   return path;
 }
 
@@ -99,15 +99,15 @@ export class Control {
     return played;
   }
 
-  /** Runs pe-client on the control machine. */
-  async client(...args: readonly string[]): Promise<Ran> {
-    const main = join(ROOT, "dist/client/cli/main.js");
-    return await this.#lab.control(process.execPath, [main, ...args, "--access-file", this.accessFile]);
+  /** Runs a command of pe-client on the control machine that must succeed. @returns What it printed. */
+  async clientWell(...args: readonly string[]): Promise<string> {
+    return await this.localWell(...args, "--access-file", this.accessFile);
   }
 
-  /** Runs a command of pe-client that must succeed. @returns What it printed. */
-  async clientWell(...args: readonly string[]): Promise<string> {
-    const { status, stdout, stderr } = await this.client(...args);
+  /** The same without a cluster. */
+  async localWell(...args: readonly string[]): Promise<string> {
+    const command = [join(ROOT, "dist/client/cli/main.js"), ...args];
+    const { status, stdout, stderr } = await this.#lab.control(process.execPath, command);
     expect(status, `pe-client ${args.join(" ")}: ${stderr}`).toBe(0);
     return stdout;
   }
