@@ -8,10 +8,12 @@ import { readAccess } from "../../protocol/access-file.ts";
 import { Client } from "../client.ts";
 import type { JobStatus } from "../cluster-job.ts";
 import type { Cluster } from "../maps/maps-on-cluster.ts";
+import { chosenAccessFile } from "./cluster-choice.ts";
 
 export const CLUSTER_OPTIONS: readonly OptionSpec[] = [
   { flags: "--scheduler URL", about: "the scheduler, such as ws://127.0.0.1:8786 (default: that of the access file)" },
   { flags: "--access-file FILE", about: "its access file (default: where pe-scheduler on this machine wrote it)" },
+  { flags: "--cluster NAME", about: "one that pe-client cluster started (default: the only one, where there is one)" },
 ];
 
 /**
@@ -42,7 +44,7 @@ export function tellWaiting(console: Console): (text: string) => void {
 }
 
 async function openCluster(given: Given, console: Console): Promise<Cluster> {
-  const [file, asked] = [given.text("access-file"), given.text("scheduler")];
+  const [file, asked] = [await chosenAccessFile(given), given.text("scheduler")];
   const { url, token, ca } = await readAccess({
     role: "client",
     ...(file !== undefined && { file }),
@@ -51,7 +53,8 @@ async function openCluster(given: Given, console: Console): Promise<Cluster> {
   const options = { accessFile: file, name: clientName(), onWarning: tellWaiting(console) };
   const client = await Client.connect(url, options).catch((error: unknown) => {
     if (!(error instanceof PeError && error.message.endsWith(QUESTION))) throw error;
-    const advice = "start one with pe-scheduler, or name another with --scheduler or --access-file";
+    const advice =
+      "start one with pe-client cluster or pe-scheduler, or name another with --scheduler or --access-file";
     throw new PeError(error.code, `${error.message.slice(0, -QUESTION.length)}; ${advice}`, { cause: error });
   });
   const access = { schedulerUrl: url, ...(token !== undefined && { token }), ...(ca !== undefined && { ca }) };

@@ -7,8 +7,9 @@ import { clusterFiles } from "./cluster-record.ts";
 import type { Engine, ManagedCluster, Member } from "./engine.ts";
 
 const LOOK_MS = 200;
-/** The machines are asked less often: each time is a login, or a question to a queue that many ask. */
-const LIST_MS = 5000;
+/** The machines are asked less and less often: each time is a login, or a question to a queue that many ask. */
+const LIST_FIRST_MS = 1000;
+const LIST_MOST_MS = 10_000;
 const NAMED_MAX = 5;
 
 /**
@@ -40,11 +41,12 @@ async function join(
   patienceMs: number,
 ): Promise<ReadonlySet<string> | undefined> {
   const lastMs = performance.now() + patienceMs;
-  let [told, listedMs, workers] = [-1, -Infinity, [] as readonly Member[]];
+  let [told, listMs, waitMs, workers] = [-1, -Infinity, LIST_FIRST_MS, [] as readonly Member[]];
   for (;;) {
-    if (performance.now() - listedMs > LIST_MS) {
+    if (performance.now() >= listMs) {
       workers = (await engine.list(cluster, false)).filter(({ role }) => role === "worker");
-      listedMs = performance.now();
+      listMs = performance.now() + waitMs;
+      waitMs = Math.min(waitMs * 2, LIST_MOST_MS);
     }
     const joined = await joinedNames(client);
     const missing = workers.filter(({ name }) => !joined.has(name));
@@ -75,10 +77,11 @@ async function tellMissing(engine: Engine, cluster: ManagedCluster, names: Reado
   const named = missing.slice(0, NAMED_MAX).map(describe).join("; ");
   const more = missing.length > NAMED_MAX ? `; and ${missing.length - NAMED_MAX} more` : "";
   const count = Math.max(missing.length, 1);
+  const others = count < cluster.workers ? "the others work; " : "";
   return new PeError(
     "PE_WORKERS_MISSING",
     `Cannot bring up ${counted(count, "worker")} of ${cluster.workers}: ${named || "not all were started"}${more}; ` +
-      `the others work; mend it and give start again, or see pe-client cluster ${engine.name} status`,
+      `${others}mend it and give start again, or see pe-client cluster ${engine.name} status`,
     { details: { missing: missing.map(({ name }) => name) } },
   );
 }
