@@ -14,7 +14,7 @@ const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"))
 
 test("pack:cluster makes a tarball that computes maps wherever it is unpacked", async () => {
   const folder = await testFolder();
-  const bundle = makeBundle(folder);
+  const bundle = await makeBundle(folder);
   const unpacked = join(folder, "un packed");
   mkdirSync(unpacked);
   execFileSync("tar", ["-xzf", bundle, "-C", unpacked]);
