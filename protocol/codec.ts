@@ -33,16 +33,18 @@ export function measureMessage(link: Messages, message: AnyMessage): number {
 /**
  * Messages that were checked, as one frame.
  *
+ * @param version Of the protocol that the reader speaks; all of the messages came with it or before.
  * @throws {PeError} `PE_PROTOCOL` when the frame is too large.
  */
 export function encodeChecked(
   link: Messages,
   messages: readonly AnyMessage[],
   bytesMax: number = FRAME_BYTES_MAX,
+  version?: number,
 ): Uint8Array {
   if (messages.length > FRAME_MESSAGES_MAX)
     throw refusal("encode", "frame", `${messages.length} messages are more than ${FRAME_MESSAGES_MAX}`);
-  const frame = framePacker.pack(messages.map((message) => typeOf(link, message, "encode").pack(message)));
+  const frame = framePacker.pack(messages.map((message) => typeOf(link, message, "encode").pack(message, version)));
   if (frame.byteLength > bytesMax)
     throw refusal("encode", "frame", `${frame.byteLength} bytes are more than ${bytesMax}; send less at once`);
   return frame;
@@ -98,8 +100,8 @@ function unpackMessage<Link extends Messages>(link: Link, wire: unknown): Infer<
     const last = link.byIndex.length - 1;
     throw refusal("decode", "message", `expected a type from 0 to ${last}; is the other side of another version?`);
   }
-  if (wire.length !== type.wireLength)
-    throw refusal("decode", `message ${type.name}`, `expected ${type.wireLength - 1} fields, found ${wire.length - 1}`);
+  const fault = type.lengthFault(wire.length);
+  if (fault !== undefined) throw refusal("decode", `message ${type.name}`, fault);
   const message = type.unpack(wire);
   check(link, message);
   return message;

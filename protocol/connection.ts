@@ -7,7 +7,7 @@
  */
 import { assert } from "../common/assert.ts";
 import { FRAME_HEAD_BYTES, FRAME_MESSAGES_MAX, isProtocolError, measureMessage } from "./codec.ts";
-import type { AnyMessage, Messages } from "./schema.ts";
+import { typeOf, type AnyMessage, type Messages } from "./schema.ts";
 
 /** The two directions of a link, seen from one side. */
 export interface Link<Out extends Messages = Messages, In extends Messages = Messages> {
@@ -54,6 +54,8 @@ export interface Connection<Out, In> {
    * @throws {PeError} `PE_PROTOCOL` when it is no message of the link, or too large for a frame: split it.
    */
   send(message: Out): void;
+  /** The other side is of this version of the protocol: what that does not know is not sent to it any more. */
+  speak(version: number): void;
   /** One handler, called with each frame, in order. What comes before there is one waits for it. */
   onMessages(handler: (messages: readonly In[]) => void): void;
   /** One handler, called once, after the last messages; also when this side ended the connection. */
@@ -88,8 +90,8 @@ export interface Receiver<Frame> {
 export interface Translation<Frame> {
   /** What this side sends. */
   readonly link: Messages;
-  /** Of checked messages. */
-  encode(messages: readonly AnyMessage[]): Frame;
+  /** Of checked messages that the reader knows; `version` is its own. */
+  encode(messages: readonly AnyMessage[], version?: number): Frame;
   /** @throws {PeError} `PE_PROTOCOL` */
   decode(frame: Frame): readonly AnyMessage[];
 }
@@ -113,6 +115,8 @@ export class WiredConnection<Frame> implements Connection<AnyMessage, AnyMessage
   #gathered: AnyMessage[] = [];
   #sizes: number[] = [];
   #gatheredBytes = 0;
+  /** Of the protocol that the other side speaks; undefined: as this one. */
+  #version: number | undefined;
 
   constructor(wire: Wire<Frame>, translation: Translation<Frame>, bufferedBytesMax: number) {
     this.#wire = wire;
@@ -128,9 +132,15 @@ export class WiredConnection<Frame> implements Connection<AnyMessage, AnyMessage
     return this.#gatheredBytes + this.#wire.bufferedBytes;
   }
 
+  speak(version: number): void {
+    this.#version = version;
+  }
+
   send(message: AnyMessage): void {
-    const bytesMax = measureMessage(this.#translation.link, message);
+    const { link } = this.#translation;
+    const bytesMax = measureMessage(link, message);
     if (this.#state !== "open") return;
+    if (this.#version !== undefined && typeOf(link, message, "encode").since > this.#version) return;
     // Of what gathers in a turn, each message waits for the same one flush.
     if (this.#gathered.length === 0) setImmediate(() => this.#flush());
     this.#gathered.push(message);
@@ -215,13 +225,13 @@ export class WiredConnection<Frame> implements Connection<AnyMessage, AnyMessage
     let bytesMax = FRAME_HEAD_BYTES;
     for (let index = 0; index < gathered.length; index++) {
       if (index > start && (bytesMax + sizes[index]! > FRAME_BYTES_GOOD || index - start === FRAME_MESSAGES_MAX)) {
-        this.#wire.write(this.#translation.encode(gathered.slice(start, index)), bytesMax);
+        this.#wire.write(this.#translation.encode(gathered.slice(start, index), this.#version), bytesMax);
         start = index;
         bytesMax = FRAME_HEAD_BYTES;
       }
       bytesMax += sizes[index]!;
     }
-    this.#wire.write(this.#translation.encode(start === 0 ? gathered : gathered.slice(start)), bytesMax);
+    this.#wire.write(this.#translation.encode(start === 0 ? gathered : gathered.slice(start), this.#version), bytesMax);
     if (this.#wire.bufferedBytes > this.#bufferedBytesMax) this.#giveUp();
   }
 

@@ -13,6 +13,14 @@ export interface Fault {
   readonly reason: string;
 }
 
+/** A field of a message as plain JSON. */
+export interface FieldDescription {
+  readonly name: string;
+  readonly type: TypeDescription;
+  /** Version of the protocol that it came with; absent: the first. */
+  readonly since?: number;
+}
+
 /** A type as plain JSON. */
 export type TypeDescription =
   | { readonly type: "text" | "bytes" | "uint32s"; readonly max: number }
@@ -42,6 +50,8 @@ export interface Type<Value> {
 /** A field that may be absent or undefined; only fields can be. */
 export interface Optional<Value> extends Type<Value | undefined> {
   readonly optional: true;
+  /** Version of the protocol that it came with; absent: the first. */
+  readonly since?: number;
 }
 
 export type Fields = Readonly<Record<string, Type<unknown>>>;
@@ -208,14 +218,32 @@ export function optional<Value>(type: Type<Value>): Optional<Value> {
     fault: (value) => (value === undefined ? undefined : type.fault(value)),
     sizeMax: (value) => (value === undefined ? 1 : sizeMax(value)),
     pack: (value) => (value === undefined ? null : pack === undefined ? value : pack(value)),
-    unpack: (wire) => (wire === null ? undefined : unpack === undefined ? wire : unpack(wire)),
+    // Nothing at all: the message is of a version that did not have the field yet.
+    unpack: (wire) => (wire === null || wire === undefined ? undefined : unpack === undefined ? wire : unpack(wire)),
   };
+}
+
+/** A field at the end of a message that came with a later version of the protocol: those of versions before it lack it. */
+export function since<Value>(version: number, field: Optional<Value>): Optional<Value> {
+  assert(Number.isInteger(version) && version > FIRST_VERSION, `${version} is no later version`);
+  return { ...field, since: version };
+}
+
+/** Of the protocol. What is not marked came with it. */
+export const FIRST_VERSION = 1;
+
+function sinceOf(type: Type<unknown>): number {
+  return (type as Partial<Optional<unknown>>).since ?? FIRST_VERSION;
 }
 
 /** An object with exactly these fields. */
 export function object<const Declared extends Fields>(declared: Declared): Type<FieldValues<Declared>> {
   const fields = fieldsOf(declared, 0);
   const wrong = { path: "", reason: "expected an object" };
+  assert(
+    fields.described.every((field) => field.since === undefined),
+    "what came later is a field of the message itself",
+  );
   return {
     description: { type: "object", fields: fields.described },
     fault: (value) => (isPlainObject(value) ? fields.fault(value, 0) : wrong),
@@ -237,7 +265,9 @@ function isOptional(type: Type<unknown>): boolean {
 
 /** What objects and messages share: fields by name here, by place on the wire, from entry `offset` of the array. */
 export interface CompiledFields {
-  readonly described: readonly { readonly name: string; readonly type: TypeDescription }[];
+  readonly described: readonly FieldDescription[];
+  /** How many of them a version of the protocol has. */
+  countAt(version: number): number;
   /** `others`: fields that the value has besides. */
   fault(value: Values, others: number): Fault | undefined;
   sizeMax(value: Values): number;
@@ -255,8 +285,15 @@ export function fieldsOf(declared: Fields, offset: number): CompiledFields {
   const packers = types.map(({ pack }) => pack);
   const sizes = types.map(({ sizeMax }) => sizeMax);
   const optionals = names.filter((_, index) => isOptional(types[index]!));
+  const versions = types.map(sinceOf);
+  for (let index = 1; index < count; index++)
+    assert(versions[index]! >= versions[index - 1]!, `field ${names[index]!} came before the one that it follows`);
   return {
-    described: names.map((name, index) => ({ name, type: types[index]!.description })),
+    described: names.map((name, index) => {
+      const version = versions[index]!;
+      return { name, type: types[index]!.description, ...(version > FIRST_VERSION && { since: version }) };
+    }),
+    countAt: (version) => versions.filter((each) => each <= version).length,
     fault(value, others) {
       for (let index = 0; index < count; index++) {
         const name = names[index]!;

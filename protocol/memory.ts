@@ -4,7 +4,7 @@
  * Delivery is asynchronous and in order, limits and checks are the same. Without `codec` messages are handed over as
  * they are, so both sides see the memory of their columns and blobs.
  */
-import { decodeFrame, encodeChecked } from "./codec.ts";
+import { decodeFrame, encodeChecked, FRAME_BYTES_MAX } from "./codec.ts";
 import {
   BUFFERED_BYTES_MAX,
   CLOSE,
@@ -135,7 +135,7 @@ class Queue<Frame> {
 function translation(out: Messages, into: Messages): Translation<Uint8Array> {
   return {
     link: out,
-    encode: (messages) => encodeChecked(out, messages),
+    encode: (messages, version) => encodeChecked(out, messages, FRAME_BYTES_MAX, version),
     decode: (frame) => decodeFrame(into, frame),
   };
 }

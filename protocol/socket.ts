@@ -282,7 +282,8 @@ function connectionOn<Out extends Messages, In extends Messages>(
 ): Connection<Infer<Out>, Infer<In>> {
   const translation = {
     link: link.out,
-    encode: (messages: readonly AnyMessage[]) => encodeChecked(link.out, messages),
+    encode: (messages: readonly AnyMessage[], version?: number) =>
+      encodeChecked(link.out, messages, FRAME_BYTES_MAX, version),
     decode: (frame: Uint8Array) => decodeFrame(link.in, frame) as AnyMessage[],
   };
   const connection = new WiredConnection(wireOn(socket, remote), translation, bufferedBytesMax);

@@ -6,7 +6,14 @@ import { asPeError, PeError } from "../common/errors.ts";
 import { asWriteError } from "../data/durable.ts";
 import type { JournalRecord } from "../protocol/journal-records.ts";
 import { openJournal, type Journal, type JournalOptions, type JournalStatus } from "./journal/journal.ts";
-import { decodeRecords, encodeRecord, JOURNAL_VERSION, packSnapshot, unpackSnapshot } from "./records.ts";
+import {
+  decodeRecords,
+  encodeRecord,
+  JOURNAL_VERSION,
+  JOURNAL_VERSION_MIN,
+  packSnapshot,
+  unpackSnapshot,
+} from "./records.ts";
 
 /** What keeping tells. Never called from within a call of its own. */
 export interface KeepingEvents {
@@ -90,6 +97,7 @@ export async function keepInJournal(folder: string, options: KeepingOptions): Pr
     ...(files !== undefined && { files }),
     ...(retryMs !== undefined && { retryMs }),
     content: JOURNAL_VERSION,
+    contentMin: JOURNAL_VERSION_MIN,
     onDurable: (durable) => options.onDurable(sequences.ofCore(durable)),
     onStatus: options.onStatus,
     onFatal: (error) => options.onFatal(failed(folder, error)),

@@ -83,6 +83,7 @@ export class Peers {
 
   #introduce(peer: Peer, first: Said): void {
     peer.name = "name" in first ? first.name : "";
+    if ("protocol" in first) peer.connection.speak(first.protocol);
     this.#log({ level: "info", text: `${describe(peer)} connected` });
   }
 

@@ -10,8 +10,10 @@ import { decodeFrame, encodeFrame } from "../protocol/codec.ts";
 import { journalRecords, type JournalRecord } from "../protocol/journal-records.ts";
 import { sliceOf } from "./core/finished.ts";
 
-/** Of what the records say. Raised with every change of `protocol/journal-records.ts`; a test holds it. */
+/** Of what the records say. Raised with every change of `protocol/journal-records.ts`, which only adds; a test holds it. */
 export const JOURNAL_VERSION = 1;
+/** The oldest that this program goes on with. */
+export const JOURNAL_VERSION_MIN = 1;
 
 /** A record that holds a request of a frame at its limit fits. */
 const RECORD_BYTES_MAX = 2 << 20;

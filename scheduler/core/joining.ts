@@ -1,5 +1,5 @@
 /** Workers come, come back, and are lost; and with them what they hold. */
-import { PROTOCOL_VERSION } from "../../protocol/version.ts";
+import { whyNotServed } from "../../protocol/version.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import type { workerToScheduler, WorkerToScheduler } from "../../protocol/worker-link.ts";
 import { mebibytes } from "./death-notes.ts";
@@ -22,11 +22,8 @@ export function register(state: SchedulerState, link: number, message: Said<"reg
     state.out.push({ type: "close-worker", link, reason });
   };
   if (state.workers.has(link)) return refuse("PE_PROTOCOL", "this connection has registered before");
-  if (message.protocol !== PROTOCOL_VERSION)
-    return refuse(
-      "PE_VERSION",
-      `it speaks protocol ${message.protocol} (${message.software}), the scheduler ${PROTOCOL_VERSION}; update the older one`,
-    );
+  const unserved = whyNotServed(message.protocol, message.software);
+  if (unserved !== undefined) return refuse("PE_VERSION", unserved);
   acquitAll(state, message.instance);
   if (message.lastDeath !== undefined) state.deaths.tell(message.lastDeath);
   const before = workerNamed(state, message.name);

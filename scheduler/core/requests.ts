@@ -1,5 +1,5 @@
 /** What clients ask for. */
-import { PROTOCOL_VERSION } from "../../protocol/version.ts";
+import { whyNotServed } from "../../protocol/version.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import { STORY_LINE_LENGTH_MAX, type clientToScheduler, type ClientToScheduler } from "../../protocol/client-link.ts";
 import { fitting } from "../../protocol/fitting.ts";
@@ -125,11 +125,8 @@ function hello(state: SchedulerState, link: number, { protocol, software, name }
     state.out.push({ type: "close-client", link, reason });
   };
   if (state.clients.has(link)) return turnAway("PE_PROTOCOL", "this connection has said hello before");
-  if (protocol !== PROTOCOL_VERSION)
-    return turnAway(
-      "PE_VERSION",
-      `it speaks protocol ${protocol} (${software}), the scheduler ${PROTOCOL_VERSION}; update the older one`,
-    );
+  const unserved = whyNotServed(protocol, software);
+  if (unserved !== undefined) return turnAway("PE_VERSION", unserved);
   state.clients.set(link, { link, name });
   toClient(state, link, { type: "welcome", epoch: state.epoch, software: SOFTWARE });
 }

@@ -31,8 +31,10 @@ const PATIENT_BYTES_MAX = 64 << 10;
 export type JournalStatus = "open" | "disk-full" | "failed" | "closed";
 
 export interface JournalOptions {
-  /** Version of what the records say: a journal of another one is refused. */
+  /** Version of what the records say: a journal of a later one is refused. */
   readonly content?: number;
+  /** The oldest one that the reader of the records understands; else their own alone. */
+  readonly contentMin?: number;
   /** The record of this sequence number, and all before it, are on the disk. */
   readonly onDurable: (sequence: number) => void;
   /** The disk failed: nothing is confirmed any more, and the process must end. Called once. */
@@ -57,14 +59,19 @@ export interface OpenedJournal {
  * `PE_DISK_FULL`
  */
 export async function openJournal(folder: string, options: JournalOptions): Promise<OpenedJournal> {
-  const { files = realFiles, content = 1 } = options;
+  const { files = realFiles, content = 1, contentMin = content } = options;
   await files.makeFolder(folder);
   const lock = await acquireLock(join(folder, "journal"));
   try {
-    const { recovered, nextSequence, segments, last, leftovers } = await recover(files, folder, content);
+    const { recovered, nextSequence, segments, last, leftovers } = await recover(files, folder, {
+      min: contentMin,
+      max: content,
+    });
     for (const path of leftovers) await files.remove(path);
     const writer = new SegmentWriter(files, folder, content, segments);
-    await (last === undefined ? writer.beginSegment(nextSequence) : writer.reopen(last));
+    if (last !== undefined) await writer.reopen(last);
+    // What is appended to an older one is of a version that its head does not name.
+    if (last?.content !== content) await writer.beginSegment(nextSequence);
     const journal = new Journal({ ...options, files, content }, folder, lock, writer, nextSequence, recovered);
     return { journal, recovered };
   } catch (error) {

@@ -38,12 +38,18 @@ export interface Recovery {
 
 const NAME = /^(segment|snapshot)-(\d{16})\.journal$/;
 
+/** Versions of what records say that can be read, both inclusive. */
+export interface Contents {
+  readonly min: number;
+  readonly max: number;
+}
+
 /**
  * Reads and verifies the folder; changes nothing in it.
  *
  * @throws {PeError} `PE_JOURNAL_CORRUPT`, `PE_JOURNAL_VERSION`
  */
-export async function recover(files: JournalFiles, folder: string, content: number): Promise<Recovery> {
+export async function recover(files: JournalFiles, folder: string, content: Contents): Promise<Recovery> {
   const names = (await files.list(folder)).toSorted();
   const found = (sort: FileSort): Segment[] =>
     names.flatMap((name) => {
@@ -83,7 +89,7 @@ export async function recover(files: JournalFiles, folder: string, content: numb
 async function readSnapshot(
   files: JournalFiles,
   { path, first: sequence }: Segment,
-  content: number,
+  content: Contents,
 ): Promise<{ bytes: Uint8Array; sequence: number }> {
   const file = await files.read(path);
   const bytes = snapshotBytes(file, headOf("snapshot", path, file, sequence, content).salt);
@@ -93,6 +99,8 @@ async function readSnapshot(
 
 /** Where a segment that was verified is written on. */
 export interface SegmentEnd {
+  /** Version of what its records say. */
+  readonly content: number;
   /** Behind the last whole frame. */
   readonly wholeBytes: number;
   readonly salt: number;
@@ -109,7 +117,7 @@ interface Verified extends SegmentEnd {
 async function scanAll(
   files: JournalFiles,
   segments: readonly Segment[],
-  content: number,
+  content: Contents,
   since: number,
 ): Promise<Verified[]> {
   const scans: Verified[] = [];
@@ -126,7 +134,7 @@ async function scanAll(
     if (isTorn && !isLast) throw corrupt(path, wholeBytes, "a later segment follows");
     // Copied: a view would keep the whole file in memory.
     const lastFrame = Uint8Array.from(isLast ? file.subarray(frames.at(-1)?.at ?? wholeBytes, wholeBytes) : []);
-    scans.push({ wholeBytes, nextSequence, salt: head.salt, isTorn, lastFrame });
+    scans.push({ content: head.content, wholeBytes, nextSequence, salt: head.salt, isTorn, lastFrame });
   }
   const end = scans.at(-1)?.nextSequence;
   if (end !== undefined && end <= since)
@@ -153,11 +161,12 @@ async function* readRecords(
   }
 }
 
-function headOf(sort: FileSort, path: string, file: Buffer, sequence: number, content: number): Head {
+function headOf(sort: FileSort, path: string, file: Buffer, sequence: number, content: Contents): Head {
   const head = decodeHead(sort, file);
   if (head === undefined) throw corrupt(path, 0, `the head of the ${sort} is damaged`);
   if (head.format !== FORMAT_VERSION) throw otherVersion(path, "format", head.format, FORMAT_VERSION);
-  if (head.content !== content) throw otherVersion(path, "content", head.content, content);
+  if (head.content < content.min || head.content > content.max)
+    throw otherVersion(path, "content", head.content, content.max);
   if (head.sequence !== sequence) throw corrupt(path, 0, `it is the ${sort} of record ${head.sequence}`);
   return head;
 }

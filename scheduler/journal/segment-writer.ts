@@ -20,6 +20,8 @@ export class SegmentWriter {
   #file: JournalFile | undefined;
   #position = 0;
   #salt = 0;
+  /** Of the last segment. */
+  #contentThere = 0;
 
   constructor(files: JournalFiles, folder: string, content: number, segments: readonly Segment[]) {
     this.#files = files;
@@ -37,11 +39,12 @@ export class SegmentWriter {
    * Goes on with the last segment, without its torn tail. Its last frame is written once more: if a sync failed and the
    * process ended, that frame can be read from the system's memory and yet not be on the disk, and no sync would tell.
    */
-  async reopen({ wholeBytes, salt, isTorn, lastFrame }: SegmentEnd): Promise<void> {
+  async reopen({ content, wholeBytes, salt, isTorn, lastFrame }: SegmentEnd): Promise<void> {
     const file = await this.#files.open(this.#segments.at(-1)!.path, "existing");
     this.#file = file;
     this.#position = wholeBytes;
     this.#salt = salt;
+    this.#contentThere = content;
     if (isTorn) await file.truncate(wholeBytes);
     await writeAll(file, lastFrame, wholeBytes - lastFrame.byteLength);
     await file.dataSync();
@@ -49,7 +52,8 @@ export class SegmentWriter {
 
   /** The next frame, of record `first`, opens a new segment. Nothing has changed when it throws. */
   async beginSegment(first: number): Promise<void> {
-    if (this.#segments.at(-1)?.first === first && this.#file !== undefined) return;
+    const isEmpty = this.#segments.at(-1)?.first === first;
+    if (isEmpty && this.#file !== undefined && this.#contentThere === this.#content) return;
     const path = join(this.#folder, fileName("segment", first));
     const salt = randomBytes(4).readUInt32LE();
     const head = encodeHead("segment", { content: this.#content, sequence: first, salt });
@@ -59,7 +63,9 @@ export class SegmentWriter {
     this.#file = file;
     this.#position = HEAD_BYTES;
     this.#salt = salt;
-    this.#segments.push({ path, first });
+    this.#contentThere = this.#content;
+    // An empty one of an older version has made way for it.
+    if (!isEmpty) this.#segments.push({ path, first });
   }
 
   /**

@@ -107,12 +107,15 @@ export class FaultCluster {
   }
 
   /** The first on a free port, those that follow on the same one and the same journal. */
-  async startScheduler(): Promise<void> {
+  async startScheduler({ dist }: Pick<LaunchOptions, "dist"> = {}): Promise<void> {
     const files = ["--journal", this.journal, "--access-file", this.accessFile];
     // Harmless with TLS.
     const at = this.#network === undefined ? [] : ["--host", this.#network.address(HUB), "--insecure"];
     const args = ["--json", "--port", String(this.#port), ...at, ...files];
-    const scheduler = new Program("scheduler/main.js", args, this.within());
+    const scheduler = new Program("scheduler/main.js", args, {
+      ...this.within(),
+      ...(dist !== undefined && { dist }),
+    });
     this.scheduler = scheduler;
     this.#schedulers.push(scheduler);
     const isUp = (): boolean => scheduler.output.stdout.includes("\n}");

@@ -2,15 +2,13 @@
  * Tasks that do to their worker what no task should, beside a job that wants its maps: each is named, alone; everything else
  * finishes as if nothing had been.
  */
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
-import { HOOK_MS, ROOT } from "../support/client.ts";
+import { changedDist } from "../support/changed-dist.ts";
+import { HOOK_MS } from "../support/client.ts";
 import { endsOf, FaultCluster } from "../support/cluster-faults.ts";
 import { expectUndisturbed, makeMaps, submitMaps, untilFinished, type FaultMaps } from "../support/cluster-maps.ts";
 import { Program } from "../support/cluster-programs.ts";
-import { testFolder } from "../support/folders.ts";
 
 let maps: FaultMaps;
 
@@ -81,26 +79,11 @@ describe("a task", () => {
 describe("a program of another version", () => {
   const OTHER = PROTOCOL_VERSION + 41;
 
-  /** The built package as another version of it would be. */
-  async function otherDist(): Promise<string> {
-    const folder = await testFolder();
-    const dist = join(folder, "dist");
-    cpSync(join(ROOT, "dist"), dist, { recursive: true });
-    cpSync(join(ROOT, "package.json"), join(folder, "package.json"));
-    symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-    const file = join(dist, "protocol/version.js");
-    const text = readFileSync(file, "utf8");
-    const changed = text.replace(/(PROTOCOL_VERSION = )\d+/, `$1${OTHER}`);
-    expect(changed).not.toBe(text);
-    writeFileSync(file, changed);
-    return dist;
-  }
-
   test("is refused, worker or client, with both versions named; others work on", async () => {
     const cluster = await FaultCluster.start({ workers: ["a"] });
     const { output, client: command } = submitMaps(cluster, maps);
     await untilFinished(cluster, 2);
-    const dist = await otherDist();
+    const dist = await changedDist({ "protocol/version.js": [[/(PROTOCOL_VERSION = )\d+/, `$1${OTHER}`]] });
     const worker = cluster.launchWorker("newer", [], { dist });
     expect(await worker.program.ended).toEqual({ status: 69, signal: null });
     const said = worker.program.output.stderr.trimEnd().split("\n").at(-1);

@@ -9,13 +9,20 @@ import { PeError } from "../../../common/errors.ts";
 import { FRAME_BYTES_MAX } from "../../../protocol/codec.ts";
 import { CLOSE, FRAME_BYTES_GOOD, type Connection, type End, type Link } from "../../../protocol/connection.ts";
 import { pair } from "../../../protocol/memory.ts";
-import { bytes, integer, messages, text, type Infer } from "../../../protocol/schema.ts";
+import { bytes, integer, messages, optional, since, text, type Infer } from "../../../protocol/schema.ts";
 import { connectSocket, door, listenSockets } from "../../../protocol/socket.ts";
 import { makeCertificate } from "../../support/certificates.ts";
 import { watchHandles } from "../../support/handles.ts";
 
 const up = messages({ count: { value: integer(0, 1_000_000) }, blob: { bytes: bytes(2 * FRAME_BYTES_MAX) } });
-const down = messages({ word: { text: text(FRAME_BYTES_MAX) }, number: { value: integer(0, 1_000_000) } });
+const down = messages(
+  {
+    word: { text: text(FRAME_BYTES_MAX), loud: since(2, optional(integer(0, 9))) },
+    number: { value: integer(0, 1_000_000) },
+    later: {},
+  },
+  { later: 3 },
+);
 type Up = Infer<typeof up>;
 type Down = Infer<typeof down>;
 
@@ -199,6 +206,21 @@ describe.each(ways)("Connection over %s", (_, open) => {
     const wrong = { type: "count", value: 0.5 } as const;
     expect(() => first.send(wrong)).toThrow(PeError);
     expect(() => first.send(wrong)).toThrow("Cannot encode message count.value: expected an integer from 0 to 1000000");
+  });
+
+  test("speak() keeps from an older side what it would not know", async () => {
+    const { first, second } = await openPair();
+    const received: string[] = [];
+    first.onMessages((frame) => received.push(...frame.map(({ type }) => type)));
+    for (const version of [1, 2, 3, 4]) {
+      second.speak(version);
+      second.send({ type: "later" });
+      second.send({ type: "number", value: version });
+      // Of the same frame, the last word counts.
+      await nextTurn();
+    }
+    await until(() => received.length === 6);
+    expect(received).toEqual(["number", "number", "later", "number", "later", "number"]);
   });
 
   test("onMessages() loses nothing that came before it was called", async () => {

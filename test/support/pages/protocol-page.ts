@@ -10,18 +10,28 @@ export function printLink(link: Messages, file: string, name: string): string {
   const tables = commentsOf(sourceOf(file));
   const comments = tables.get(name)!;
   return describe(link)
-    .map(({ name: message, fields }, index) => {
-      const lines = [`### ${message}`, "", `Type ${index}. ${comments.get(message) ?? ""}`.trim(), ""];
+    .map(({ name: message, since, fields }, index) => {
+      const lines = [`### ${message}`, "", `Type ${index}${version(since)}. ${comments.get(message) ?? ""}`.trim(), ""];
       if (fields.length === 0) lines.push("No fields.", "");
       else lines.push("| field | type | about |", "| --- | --- | --- |");
       for (const field of fields) {
-        lines.push(row(`\`${field.name}\``, typeText(field.type), comments.get(`${message}.${field.name}`) ?? ""));
+        lines.push(
+          row(
+            `\`${field.name}\``,
+            typeText(field.type) + version(field.since),
+            comments.get(`${message}.${field.name}`) ?? "",
+          ),
+        );
         for (const [part, about] of tables.get(field.name) ?? [])
           lines.push(row(`\`${field.name}.${part}\``, "", about));
       }
       return [...lines, ""].join("\n");
     })
     .join("\n");
+}
+
+function version(since: number | undefined): string {
+  return since === undefined ? "" : `, since version ${since}`;
 }
 
 function typeText(type: TypeDescription): string {

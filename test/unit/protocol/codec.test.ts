@@ -3,13 +3,26 @@ import { describe, expect, test } from "vitest";
 import { PeError } from "../../../common/errors.ts";
 import {
   decodeFrame,
+  encodeChecked,
   encodeFrame,
   FRAME_BYTES_MAX,
   FRAME_MESSAGES_MAX,
   isProtocolError,
 } from "../../../protocol/codec.ts";
 import { FRAME_DEPTH_MAX } from "../../../protocol/frame-scan.ts";
-import { bytes, float, integer, list, messages, object, optional, text, uint32s } from "../../../protocol/schema.ts";
+import {
+  bytes,
+  float,
+  integer,
+  list,
+  messages,
+  object,
+  oneOf,
+  optional,
+  since,
+  text,
+  uint32s,
+} from "../../../protocol/schema.ts";
 
 const link = messages({
   note: { key: text(1000), count: integer(0, Number.MAX_SAFE_INTEGER) },
@@ -147,5 +160,43 @@ describe("decodeFrame()", () => {
 
   test("throws PeError alone", () => {
     expect(() => decodeFrame(link, new Uint8Array(0))).toThrow(PeError);
+  });
+});
+
+describe("a link that a later version has added to", () => {
+  const hello = { protocol: integer(1, 9), name: text(9) };
+  const first = messages({ hello, note: { text: text(9) } });
+  const added = {
+    size: since(2, optional(integer(0, 9))),
+    blob: since(2, optional(bytes(9))),
+    rows: since(3, optional(list(oneOf("a", "b"), 3))),
+    mood: since(3, optional(oneOf("good", "bad"))),
+  };
+  const later = messages({ hello: { ...hello, zone: since(3, optional(text(9))) }, note: { text: text(9), ...added } });
+  const note = { type: "note", text: "x" } as const;
+  const whole = { ...note, size: 1, blob: Uint8Array.of(2), rows: ["a"], mood: "bad" } as const;
+
+  test("is read from those who do not know of it", () => {
+    expect(decodeFrame(later, encodeFrame(first, [note]))).toStrictEqual([note]);
+  });
+
+  test("is written for them as they know it", () => {
+    expect(decodeFrame(first, encodeChecked(later, [whole], FRAME_BYTES_MAX, 1))).toStrictEqual([note]);
+    const { rows: _rows, mood: _mood, ...second } = whole;
+    expect(decodeFrame(later, encodeChecked(later, [whole], FRAME_BYTES_MAX, 2))).toStrictEqual([second]);
+    for (const version of [3, 4, undefined])
+      expect(decodeFrame(later, encodeChecked(later, [whole], FRAME_BYTES_MAX, version))).toStrictEqual([whole]);
+  });
+
+  test("has the lengths of its versions and no other", () => {
+    expect(refusalOf(() => decodeFrame(later, plain.pack([[1, "x", 1]])))).toMatch(/note: expected 5 fields, found 2$/);
+    expect(refusalOf(() => decodeFrame(first, encodeFrame(later, [whole])))).toMatch(
+      /note: expected 1 fields, found 5$/,
+    );
+  });
+
+  test("is understood by an older side as far as it says which version speaks", () => {
+    const newer = encodeFrame(later, [{ type: "hello", protocol: 3, name: "n", zone: "z" }]);
+    expect(decodeFrame(first, newer)).toStrictEqual([{ type: "hello", protocol: 3, name: "n" }]);
   });
 });

@@ -13,6 +13,7 @@ import {
   object,
   oneOf,
   optional,
+  since,
   text,
   uint32s,
   type Field,
@@ -165,11 +166,39 @@ suite("describe()", () => {
   });
 });
 
+suite("since()", () => {
+  const first = messages({ note: { text: text(9) }, end: {} });
+  const second = messages(
+    { note: { text: text(9), size: since(2, optional(integer(0, 9))) }, end: {}, word: { text: text(9) } },
+    { word: 2 },
+  );
+
+  test("leaves what a link is for versions before as it was", () => {
+    expect(linkHash([second], 1)).toBe(linkHash([first]));
+    expect(describe(second, 1)).toEqual(describe(first));
+    expect(linkHash([second], 2)).toBe(linkHash([second]));
+    expect(linkHash([second])).not.toBe(linkHash([first]));
+    expect(describe(second)[2]).toMatchObject({ name: "word", since: 2 });
+    expect(describe(second)[0]!.fields).toMatchObject([{ name: "text" }, { name: "size", since: 2 }]);
+  });
+
+  test("takes nothing but additions at the end", () => {
+    const later = since(2, optional(flag()));
+    expect(() => messages({ note: { later, text: text(9) } })).toThrow(
+      "field text came before the one that it follows",
+    );
+    expect(() => messages({ note: { later: since(3, optional(flag())), before: later } })).toThrow("field before");
+    expect(() => messages({ word: {}, note: {} }, { word: 2 })).toThrow("message note came before");
+    expect(() => messages({ note: { part: object({ later }) } })).toThrow("a field of the message itself");
+    expect(() => since(1, optional(flag()))).toThrow("1 is no later version");
+  });
+});
+
 suite("linkHash()", () => {
-  const hash = linkHash(messages({ a: { x: flag(), y: text(3) }, b: {} }));
+  const hash = linkHash([messages({ a: { x: flag(), y: text(3) }, b: {} })]);
 
   test("is the same for the same declaration", () => {
-    expect(linkHash(messages({ a: { x: flag(), y: text(3) }, b: {} }))).toBe(hash);
+    expect(linkHash([messages({ a: { x: flag(), y: text(3) }, b: {} })])).toBe(hash);
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
   });
 
@@ -182,6 +211,6 @@ suite("linkHash()", () => {
       messages({ a: { x: flag(), y: optional(text(3)) }, b: {} }),
       messages({ a: { x: flag() }, b: {} }),
     ];
-    expect(new Set([hash, ...others.map((link_) => linkHash(link_))]).size).toBe(7);
+    expect(new Set([hash, ...others.map((link_) => linkHash([link_]))]).size).toBe(7);
   });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFile, mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { PeError } from "../../../../common/errors.ts";
@@ -81,6 +81,30 @@ describe("openJournal()", () => {
       const format = await refusalOf(openText(folder, { content: 7 }));
       expect(format.code).toBe("PE_JOURNAL_VERSION");
       expect(format.message).toMatch(/its format has version 2, this program reads version 1/);
+    }));
+
+  test("goes on with an older content that is understood, in a segment of its own version", () =>
+    inFolder(async (folder) => {
+      const understood = { content: 8, contentMin: 7 };
+      for (const texts of [[], ["a", "b"]]) {
+        const old = await openText(folder, { content: 7 });
+        await appendEach(old, ...texts);
+        await old.journal.close();
+        const copy = await copyOf(folder, join(folder, "copy"));
+        for (const more of [["c"], ["d"]]) {
+          const opened = await openText(copy, understood);
+          expect(opened.records).toEqual(more[0] === "c" ? texts : [...texts, "c"]);
+          await appendEach(opened, ...more);
+          await opened.journal.close();
+        }
+        // Whoever cannot read what was added touches nothing.
+        expect((await refusalOf(openText(copy, { content: 7 }))).code).toBe("PE_JOURNAL_VERSION");
+        expect((await refusalOf(openText(copy, { content: 9, contentMin: 9 }))).code).toBe("PE_JOURNAL_VERSION");
+        const last = await openText(copy, understood);
+        expect(last.records).toEqual([...texts, "c", "d"]);
+        await last.journal.close();
+        await rm(copy, { recursive: true });
+      }
     }));
 
   test("cuts off a torn tail and goes on behind the last whole frame", () =>
