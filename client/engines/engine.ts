@@ -91,7 +91,7 @@ export interface ManagedCluster<Options = unknown, Kept = unknown> {
   /** What was kept last. */
   readonly kept: () => Kept | undefined;
   /** Durable when it resolves: numbers of jobs, the port that was free. */
-  readonly keep: (kept: Kept) => Promise<void>;
+  keep(kept: Kept): Promise<void>;
   /** A line about what is going on, for people. */
   readonly tell: (text: string) => void;
 }

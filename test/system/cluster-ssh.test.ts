@@ -114,7 +114,7 @@ describe.skipIf(reason !== undefined)("pe-client cluster ssh", () => {
     await well("cluster", "ssh", "scale", "2");
     const two = JSON.parse(await well("cluster", "ssh", "status", "--json")) as Told;
     expect(states(two)).toEqual(["scheduler running", `${first} active`, `${second} active`]);
-    expect((await lab.hosts[2]!.run("pgrep -f "dis[t]/worker"")).stdout).toBe("");
+    expect((await lab.hosts[2]!.run("pgrep -f 'dis[t]/worker'")).stdout).toBe("");
   });
 
   test("names a host that is down, and works with the others", async () => {
