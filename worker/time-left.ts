@@ -19,9 +19,8 @@ const DAY_MS = 86_400_000;
  * @throws {PeError} `PE_PARAMETER`
  */
 export function readTimeLeft(until: string | undefined, environment: NodeJS.ProcessEnv = process.env): TimeLeft {
-  const { SLURM_JOB_ID: job } = environment;
-  if (until === undefined) return job === undefined ? async () => await Promise.resolve(Infinity) : slurmTimeLeft(job);
-  if (until === "never") return async () => await Promise.resolve(Infinity);
+  if (until === undefined && environment.SLURM_JOB_ID !== undefined) return slurmTimeLeft(environment);
+  if (until === undefined || until === "never") return async () => await Promise.resolve(Infinity);
   const endMs = /^\d+$/.test(until) ? Number(until) * 1000 : Date.parse(until);
   if (!Number.isFinite(endMs))
     throw new PeError(
@@ -31,12 +30,23 @@ export function readTimeLeft(until: string | undefined, environment: NodeJS.Proc
   return async () => await Promise.resolve(endMs - Date.now());
 }
 
-/** As `squeue` says: it counts from its own clock, and knows of a limit that was changed. */
-function slurmTimeLeft(job: string): TimeLeft {
+/**
+ * As `squeue` says: it counts from its own clock, and knows of a limit that was changed. Newer versions of Slurm tell a job its
+ * end, which counts where there is no `squeue` on the nodes.
+ */
+function slurmTimeLeft({ SLURM_JOB_END_TIME: endS = "", ...environment }: NodeJS.ProcessEnv): TimeLeft {
+  const { SLURM_JOB_ID: job, SLURM_ARRAY_JOB_ID: array, SLURM_ARRAY_TASK_ID: task } = environment;
+  // The number of one of an array may be that of the array, and then means all of them.
+  const id = array === undefined || task === undefined ? job : `${array}_${task}`;
+  const args = ["--noheader", `--jobs=${id}`, "--format=%L"];
   return async () => {
-    const args = ["--noheader", `--jobs=${job}`, "--format=%L"];
-    const { stdout } = await promisify(execFile)("squeue", args, { timeout: ASKING_MS_MAX });
-    return parseSlurmTime(stdout.trim());
+    try {
+      const { stdout } = await promisify(execFile)("squeue", args, { timeout: ASKING_MS_MAX });
+      return parseSlurmTime(stdout.trim());
+    } catch (error) {
+      if (!/^[1-9]\d*$/.test(endS)) throw error;
+      return Number(endS) * 1000 - Date.now();
+    }
   };
 }
 

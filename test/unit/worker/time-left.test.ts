@@ -1,4 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
 import { parseSlurmTime, readTimeLeft } from "../../../worker/time-left.ts";
 
 describe("parseSlurmTime()", () => {
@@ -28,6 +31,31 @@ describe("readTimeLeft()", () => {
       const leftMs = await readTimeLeft(until, ENVIRONMENT)();
       expect(leftMs).toBeGreaterThan(90_000);
       expect(leftMs).toBeLessThan(101_000);
+    }
+  });
+
+  test("asks squeue for the one of an array that it is, and takes what Slurm told the job where there is no squeue", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pe-squeue-"));
+    try {
+      await writeFile(join(folder, "squeue"), '#!/bin/sh\necho "$@" > "$0.asked"\necho 1:00\n', { mode: 0o755 });
+      const array = { ...ENVIRONMENT, SLURM_ARRAY_JOB_ID: "4711", SLURM_ARRAY_TASK_ID: "3" };
+      vi.stubEnv("PATH", `${folder}:${process.env["PATH"]}`);
+      for (const [environment, job] of [
+        [ENVIRONMENT, "4711"],
+        [array, "4711_3"],
+      ] as const) {
+        expect(await readTimeLeft(undefined, environment)()).toBe(60_000);
+        expect(await readFile(join(folder, "squeue.asked"), "utf8")).toContain(`--jobs=${job} `);
+      }
+      vi.stubEnv("PATH", join(folder, "nothing"));
+      await expect(readTimeLeft(undefined, array)()).rejects.toThrow("ENOENT");
+      const end = String(Math.round(Date.now() / 1000) + 100);
+      const leftMs = await readTimeLeft(undefined, { ...array, SLURM_JOB_END_TIME: end })();
+      expect(leftMs).toBeGreaterThan(90_000);
+      expect(leftMs).toBeLessThan(101_000);
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(folder, { recursive: true });
     }
   });
 
