@@ -50,7 +50,7 @@ const CHANGES: DistChanges = {
 let maps: FaultMaps;
 
 beforeAll(async () => {
-  maps = await makeMaps();
+  maps = await makeMaps("1-60");
 }, HOOK_MS);
 
 test("a cluster goes to the next version while a job runs: scheduler, then one worker, then the other", async () => {
