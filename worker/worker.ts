@@ -19,7 +19,7 @@ import { inputBounds } from "./inputs/pool-inputs.ts";
 import { LineInputs } from "./inputs/line-inputs.ts";
 import { watchMemory } from "./memory-watch.ts";
 import type { KindVersion } from "../tasks/registry.ts";
-import type { LaneDone } from "./threads/frame-run.ts";
+import type { Ended } from "./threads/frame-run.ts";
 import type { TaskToRun } from "./threads/frame.ts";
 import type { Lane } from "./threads/lane.ts";
 import { createWorkerPool, type WorkerPool } from "./threads/pool.ts";
@@ -157,6 +157,8 @@ class RunningWorker implements Worker {
   readonly #core: WorkerCore;
   readonly #store: ValueStore;
   readonly #values: WorkerValues;
+  /** Results of the tasks that the core hears of now. */
+  readonly #made = new Map<TaskDone, SharedArrayBuffer>();
   readonly #lineInputs: LineInputs;
   readonly #connection: Reconnecting;
   /** By slot. */
@@ -188,7 +190,7 @@ class RunningWorker implements Worker {
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
     this.#lanes = Array.from({ length: threads }, (_, slot) =>
       pool.openLane({
-        onEnded: (ended) => this.#step({ type: "ended", slot, ...ended, done: this.#keepValues(ended.done) }),
+        onEnded: (ended) => this.#onEnded(slot, ended),
         onDied: (reason) => this.#step({ type: "thread-died", slot, reason }),
       }),
     );
@@ -294,6 +296,8 @@ class RunningWorker implements Worker {
         const { slot, tasks, ...frame } = effect;
         return this.#lanes[slot]!.run({ ...frame, tasks: this.#withValues(tasks) });
       }
+      case "hold-value":
+        return this.#hold(effect.name, effect.done);
       case "fetch-value":
       case "spill-value":
       case "free-value":
@@ -310,13 +314,21 @@ class RunningWorker implements Worker {
     }
   }
 
-  /** Results that stay here: their memory is kept, the core knows their size. */
-  #keepValues(done: readonly LaneDone[]): readonly TaskDone[] {
-    if (done.every(({ value }) => value === undefined)) return done;
-    return done.map(({ value, ...one }) => {
-      if (value !== undefined) this.#values.put({ id: one.held!.id, task: one.task }, value);
+  /** Results that stay here: the core knows their size, and says which of them are wanted. */
+  #onEnded(slot: number, { done, ...ended }: Ended): void {
+    if (done.every(({ value }) => value === undefined)) return this.#step({ type: "ended", slot, ...ended, done });
+    const told = done.map(({ value, ...one }): TaskDone => {
+      if (value !== undefined) this.#made.set(one, value);
       return one;
     });
+    this.#step({ type: "ended", slot, ...ended, done: told });
+    for (const { byteLength } of this.#made.values()) this.#pool.letGo(byteLength);
+    this.#made.clear();
+  }
+
+  #hold(name: ValueName, done: TaskDone): void {
+    this.#values.put(name, this.#made.get(done)!);
+    this.#made.delete(done);
   }
 
   /** The core lets a task begin when its values are in memory. */

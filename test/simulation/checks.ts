@@ -213,11 +213,15 @@ export class LocalChecks {
     }
   }
 
-  /** An error that concerns the whole job leaves nothing of it to do. */
+  /** An error that concerns the whole job leaves nothing of it to do, but for lost values that tasks of other jobs need. */
   #checkEndedJob(number: number): void {
-    const { counts } = this.#state.jobs.get(number)!.table;
-    const left = counts[TASK.waiting]! + counts[TASK.queued]! + counts[TASK.processing]!;
-    must(left === 0, `${left} tasks of job ${number} go on after an error that ends it`);
+    const { table } = this.#state.jobs.get(number)!;
+    const ever = this.durable.jobs.get(number)?.ever ?? [];
+    for (let task = 0; task < table.rows; task++)
+      must(
+        table.state(task) >= TASK.finished || ((ever[task] ?? 0) & ENDED.finished) !== 0,
+        `task ${number}/${task} goes on after an error that ends its job`,
+      );
   }
 
   #checkAlone(

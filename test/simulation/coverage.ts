@@ -88,7 +88,6 @@ export const TABLES = {
       "released/blameless": "as above",
       "released/ends the job": "as above",
       "released/closed": "as above",
-      "waiting/starved": "as above",
       "waiting/done": "nothing is handed out before its needs are durable",
       "waiting/failed": "as above",
       "waiting/died": "as above",

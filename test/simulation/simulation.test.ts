@@ -34,6 +34,8 @@ const FOUND: Readonly<Record<string, number>> = {
   "what a worker held of two jobs that had one number, of two lost journals, was taken for tasks of one job": 239955466,
   "a task whose need had failed ended its job, and with it what was being handed out": 84381651,
   "a copy that the disk had lost was looked for again and again on the worker that had lost it": 120742558,
+  "a result that nobody wanted any more was put into the place of one that was on its way to the disk": 791680387,
+  "a value of a job that an error had ended was computed again for a task of another job (the simulation forbade it)": 239471157,
   "an acquittal that was not durable when the scheduler died is a death again (of the simulation's own count)": 662975486,
 };
 

@@ -346,7 +346,6 @@ export class WorkerHost {
       if (core === undefined || life !== this.#life) return;
       world.events++;
       if (event.type === "said" && event.message.type === "welcome") this.#atStake = [];
-      if (event.type === "ended") this.#store(event.done);
       world.coverage?.beforeWorker(core.state, event);
       world.trace?.(this.name, event);
       for (const effect of core.step(event, world.clock.nowMs)) this.#carryOut(effect);
@@ -373,6 +372,8 @@ export class WorkerHost {
         return this.#fetch(effect);
       case "spill-value":
         return this.#spill(effect.name);
+      case "hold-value":
+        return this.#hold(effect);
       case "free-value":
         this.#values.delete(valueKey(effect.name));
         this.#fetching.delete(valueKey(effect.name));
@@ -396,12 +397,13 @@ export class WorkerHost {
     }
   }
 
-  #store(done: readonly TaskDone[]): void {
-    for (const one of done) {
-      const content = this.#contents.get(one);
-      if (content === undefined) continue;
-      this.#values.set(valueKey({ id: one.held!.id, task: one.task }), { content, isInMemory: true, isOnDisk: false });
-    }
+  /** As a worker's store: what is held already stays as it is. */
+  #hold({ name, done }: Extract<WorkerEffect, { type: "hold-value" }>): void {
+    const key = valueKey(name);
+    const known = this.#values.get(key);
+    if (known === undefined)
+      this.#values.set(key, { content: this.#contents.get(done)!, isInMemory: true, isOnDisk: false });
+    else known.isInMemory = true;
   }
 
   /** What waits waits for something; what is used is there. */

@@ -14,7 +14,7 @@ export interface HandOutId {
 export interface TaskDone extends HandOutId {
   readonly tookUs: number;
   readonly result: Uint8Array;
-  /** Of a result that stays here as a value, which the shell has stored; absent where it is none. `id`: of its job. */
+  /** Of a result that stays here as a value, when the core says `hold-value`; absent where it is none. `id`: of its job. */
   readonly held?: { readonly id: string; readonly bytes: number };
 }
 
@@ -89,6 +89,8 @@ export type WorkerEffect =
       readonly bytes: number;
       readonly sources: readonly ValueSource[];
     }
+  /** Keeps the value that was the result of a task; one whose end brings no such effect is wanted by nobody. */
+  | { readonly type: "hold-value"; readonly name: ValueName; readonly done: TaskDone }
   /** Writes a value to the disk, and gives its memory back. */
   | { readonly type: "spill-value"; readonly name: ValueName }
   /** Forgets a value, wherever it is; ends the fetching of one that is on its way. */

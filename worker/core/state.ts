@@ -58,7 +58,7 @@ export interface HandOut {
 export interface HeldValue {
   readonly id: string;
   readonly task: number;
-  readonly bytes: number;
+  bytes: number;
   state: "fetching" | "here" | "spilling" | "spilled";
   /** Whether it was computed here: what was fetched can be fetched again. */
   isCopy: boolean;

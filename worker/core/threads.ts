@@ -2,7 +2,7 @@
 import type { HandOutId, WorkerEvent } from "./events.ts";
 import { AHEAD_US, DROP_GRACE_MS, FRAME_TARGET_US, FRAME_TASKS_MAX } from "./limits.ts";
 import { reportDone, reportFailed } from "./reports.ts";
-import { disposeOwn, keepOwn, leaveValues, loseOwn } from "./values.ts";
+import { keepOwn, leaveValues, loseOwn } from "./values.ts";
 import { handKey, type HandOut, type Slot, type WorkerState } from "./state.ts";
 
 /** Gives frames from the line to slots that are idle, then to those that soon will be. */
@@ -80,11 +80,8 @@ export function onEnded(state: WorkerState, { slot: number, done, failed, storin
   const reports: HandOut[] = [];
   for (const ended of done) {
     const hand = take(state, slot, ended);
-    if (hand === undefined) {
-      if (ended.held !== undefined) disposeOwn(state, { id: ended.held.id, task: ended.task });
-      continue;
-    }
-    if (ended.held !== undefined) keepOwn(state, hand, ended.held.bytes);
+    if (hand === undefined) continue;
+    if (ended.held !== undefined) keepOwn(state, hand, ended, ended.held.bytes);
     hand.state = { name: "done", done: ended };
     leaveValues(state, hand);
     learn(state, ended.job, ended.tookUs);

@@ -5,28 +5,37 @@
 import { valueKey, type ValueName } from "../../protocol/held-values.ts";
 import type { MessageOf } from "../../protocol/schema.ts";
 import { TASKS_PER_MESSAGE_MAX, type schedulerToWorker } from "../../protocol/worker-link.ts";
+import type { TaskDone } from "./events.ts";
 import { handKey, send, type HandOut, type HeldValue, type Wanted, type WorkerState } from "./state.ts";
 
 type Said<Name extends "free" | "keep"> = MessageOf<typeof schedulerToWorker, Name>;
 
 /** A task computed a value. */
-export function keepOwn(state: WorkerState, { job: { id }, task, epoch, attempt }: HandOut, bytes: number): void {
+export function keepOwn(
+  state: WorkerState,
+  { job: { id }, task, epoch, attempt }: HandOut,
+  done: TaskDone,
+  bytes: number,
+): void {
   const value = state.values.get(valueKey({ id, task })) ?? newValue({ id, task, bytes });
+  if (value.bytes !== bytes) giveWay(state, value, bytes);
   const wasAwaited = value.state === "fetching";
   value.isCopy = false;
   value.isFreed = false;
   value.made = { epoch, attempt };
   state.values.set(valueKey(value), value);
+  state.out.push({ type: "hold-value", name: nameOf(value), done });
   become(state, value, value.state === "spilling" ? "spilling" : "here");
   // Who waits for a copy of it has it now.
   if (wasAwaited) onHere(state, value);
   makeRoom(state);
 }
 
-/** A result that nobody wants. */
-export function disposeOwn(state: WorkerState, name: ValueName): void {
-  // The one before it may be used, and is the same.
-  if (!state.values.has(valueKey(name))) state.out.push({ type: "free-value", name: nameOf(name) });
+/** Of a kind whose results differ from one run to the next another result counts now. */
+function giveWay(state: WorkerState, value: HeldValue, bytes: number): void {
+  become(state, value, "fetching");
+  state.out.push({ type: "free-value", name: nameOf(value) });
+  value.bytes = bytes;
 }
 
 function newValue({ id, task, bytes }: Pick<Wanted, "id" | "task" | "bytes">): HeldValue {

@@ -22,7 +22,7 @@ function here(worker: WorkerUnderTest, task: number): void {
 }
 
 /** Task `task` of slot 0 ends with a value. */
-function endWithValue(worker: WorkerUnderTest, task: number): void {
+function endWithValue(worker: WorkerUnderTest, task: number, { attempt = 1, bytes = BYTES } = {}): void {
   worker.running.delete(0);
   worker.step({
     type: "ended",
@@ -32,10 +32,10 @@ function endWithValue(worker: WorkerUnderTest, task: number): void {
         job: 1,
         task,
         epoch: 1,
-        attempt: 1,
+        attempt,
         tookUs: 1e6,
         result: new Uint8Array(0),
-        held: { id: "job-1", bytes: BYTES },
+        held: { id: "job-1", bytes },
       },
     ],
     failed: [],
@@ -157,8 +157,20 @@ describe("a value that was computed here", () => {
     worker.assign([1]);
     worker.hear({ type: "drop", ...worker.columns([1]) });
     endWithValue(worker, 1);
-    expect(worker.did("free-value")).toHaveLength(1);
+    expect(worker.did("hold-value")).toEqual([]);
     expect(held(worker)).toEqual({});
+  });
+
+  test("of an attempt that counts takes the place of one that an earlier attempt made, and differs", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1]);
+    endWithValue(worker, 1);
+    worker.assign([1], { attempt: 2 });
+    endWithValue(worker, 1, { attempt: 2, bytes: 2 * BYTES });
+    const effects = worker.effects.map(({ type }) => type).filter((type) => type.endsWith("-value"));
+    expect(effects).toEqual(["hold-value", "free-value", "hold-value"]);
+    expect(worker.core.state.hereBytes).toBe(2 * BYTES);
+    expect(worker.said("done").at(-1)).toMatchObject({ sizes: Uint32Array.of(2 * BYTES) });
   });
 
   test("is had at once by hand-outs that wait for a copy", () => {
