@@ -2,7 +2,7 @@
  * Clusters of this user, each a folder `clusters/NAME` in the state folder. It is one while its record is there: from the
  * beginning of its start to the end of its stop. What stays after that is the journal and the logs.
  */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PeError } from "../../common/errors.ts";
 import { writeDurably } from "../../data/durable.ts";
@@ -74,7 +74,15 @@ export async function clusterNames(environment?: NodeJS.ProcessEnv): Promise<str
  * @throws {PeError} `PE_CLUSTER_UNKNOWN` when it cannot be read.
  */
 export async function readRecord(folder: string): Promise<ClusterRecord | undefined> {
-  const { record: path } = clusterFiles(folder);
+  return await read(folder, clusterFiles(folder).record);
+}
+
+/** That of the cluster that ran here last and was stopped: its machines may still have what `purge` removes. */
+export async function readStopped(folder: string): Promise<ClusterRecord | undefined> {
+  return await read(folder, stoppedFile(folder));
+}
+
+async function read(folder: string, path: string): Promise<ClusterRecord | undefined> {
   try {
     const found = JSON.parse(await readFile(path, "utf8")) as Omit<ClusterRecord, "version"> & { version: number };
     if (found.version === VERSION) return { ...found, version: VERSION };
@@ -86,6 +94,10 @@ export async function readRecord(folder: string): Promise<ClusterRecord | undefi
   }
 }
 
+function stoppedFile(folder: string): string {
+  return join(folder, "stopped.json");
+}
+
 export async function writeRecord(folder: string, record: ClusterRecord): Promise<void> {
   const { record: path } = clusterFiles(folder);
   await writeDurably(path, Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`));
@@ -94,7 +106,9 @@ export async function writeRecord(folder: string, record: ClusterRecord): Promis
 /** Whoever looks for it from now on finds none; the rest of the folder goes with `purge`. */
 export async function removeRecord(folder: string, purge: boolean): Promise<void> {
   const { record } = clusterFiles(folder);
-  await rm(record, { force: true });
+  await rename(record, stoppedFile(folder)).catch((error: unknown) => {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  });
   if (purge) await rm(folder, { recursive: true, force: true });
 }
 

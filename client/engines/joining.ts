@@ -33,13 +33,13 @@ export async function waitUntilJoined(
   }
 }
 
-/** Who has not joined, by name; undefined when all have. */
+/** Who has not joined; undefined when all have. */
 async function join(
   engine: Engine,
   cluster: ManagedCluster,
   client: Client,
   patienceMs: number,
-): Promise<ReadonlySet<string> | undefined> {
+): Promise<readonly Member[] | undefined> {
   const lastMs = performance.now() + patienceMs;
   let [told, listMs, waitMs, workers] = [-1, -Infinity, LIST_FIRST_MS, [] as readonly Member[]];
   for (;;) {
@@ -55,7 +55,7 @@ async function join(
     told = here;
     if (here >= cluster.workers && missing.length === 0) return undefined;
     const mayCome = missing.some(({ state }) => state === "running" || state === "waiting");
-    if (!mayCome || performance.now() >= lastMs) return new Set(missing.map(({ name }) => name));
+    if (!mayCome || performance.now() >= lastMs) return missing;
     await sleep(LOOK_MS);
   }
 }
@@ -66,14 +66,13 @@ async function joinedNames(client: Client): Promise<ReadonlySet<string>> {
   return new Set(workers.filter(({ state }) => state === "active").map(({ name }) => name));
 }
 
-async function tellMissing(engine: Engine, cluster: ManagedCluster, names: ReadonlySet<string>): Promise<PeError> {
-  const members = await engine.list(cluster, true);
-  const missing = members.filter(({ role, name }) => role === "worker" && names.has(name));
-  for (const member of missing.slice(0, NAMED_MAX)) {
-    const { words = "" } = member;
-    if (words !== "")
-      cluster.tell(`last words of ${member.name} at ${member.host}:\n${words.trimEnd().replaceAll(/^/gm, "  ")}`);
-  }
+async function tellMissing(engine: Engine, cluster: ManagedCluster, missing: readonly Member[]): Promise<PeError> {
+  // Whoever does not answer has no words.
+  const names = new Set(missing.filter(({ state }) => state !== "unreachable").map(({ name }) => name));
+  const members = names.size === 0 ? [] : await engine.list(cluster, true);
+  const speaking = members.filter(({ role, name, words = "" }) => role === "worker" && names.has(name) && words !== "");
+  for (const { name, host, words = "" } of speaking.slice(0, NAMED_MAX))
+    cluster.tell(`last words of ${name} at ${host}:\n${words.trimEnd().replaceAll(/^/gm, "  ")}`);
   const named = missing.slice(0, NAMED_MAX).map(describe).join("; ");
   const more = missing.length > NAMED_MAX ? `; and ${missing.length - NAMED_MAX} more` : "";
   const count = Math.max(missing.length, 1);

@@ -5,6 +5,7 @@ import {
   clusterFolder,
   managed,
   readRecord,
+  readStopped,
   removeRecord,
   writeRecord,
   type ClusterRecord,
@@ -39,6 +40,7 @@ export async function startCluster(engine: Engine, name: string, request: StartR
     const { joinSeconds, ...asked } = request;
     const record = known ?? { version: 1, engine: engine.name, ...asked, started: new Date().toISOString() };
     if (known === undefined) await writeRecord(folder, record);
+    else tellDifference(known, asked, tell);
     const cluster = managed(name, folder, record, tell);
     if (known !== undefined && (await isWhole(engine, cluster)))
       return { started: false, workers: record.workers, problem: undefined };
@@ -76,24 +78,42 @@ export async function scaleCluster(
 }
 
 /**
- * Ends a cluster; its journal and its logs stay, unless `purge`.
+ * Ends a cluster; its journal and its logs stay, and what its machines were given, unless `purge`, which also removes what an
+ * earlier stop has left.
  *
- * @returns False when there was none.
- * @throws {PeError} When something may still run: it is still a cluster then.
+ * @returns `none` when nothing ran, `purged` when something was left of it.
+ * @throws {PeError} When something may still run: it is still a cluster then, unless `forget`.
  */
-export async function stopCluster(engine: Engine, name: string, how: Stopping, tell: Tell): Promise<boolean> {
+export async function stopCluster(
+  engine: Engine,
+  name: string,
+  how: Stopping & { readonly forget: boolean },
+  tell: Tell,
+): Promise<"ended" | "purged" | "none"> {
   const folder = clusterFolder(name);
   return await alone(folder, async () => {
     const record = await recordOf(engine, name);
-    if (record !== undefined) await engine.stop(managed(name, folder, record, tell), how);
+    const left = record ?? (how.purge ? await readStopped(folder) : undefined);
+    if (left !== undefined && left.engine === engine.name)
+      await engine.stop(managed(name, folder, left, tell), how).catch((error: unknown) => {
+        if (!how.forget || !(error instanceof PeError)) throw error;
+        tell(`forgotten: ${error.message}`);
+      });
     await removeRecord(folder, how.purge);
-    return record !== undefined;
+    return record !== undefined ? "ended" : left !== undefined ? "purged" : "none";
   });
 }
 
 /** @throws {PeError} `PE_CLUSTER_UNKNOWN` */
 export async function openCluster(engine: Engine, name: string, tell: Tell): Promise<ManagedCluster> {
   return managed(name, clusterFolder(name), await neededRecord(engine, name), tell);
+}
+
+/** What is asked for of a cluster that is there already changes nothing of it. */
+function tellDifference(known: ClusterRecord, asked: Omit<StartRequest, "joinSeconds">, tell: Tell): void {
+  const pick = ({ workerArguments, options }: Omit<StartRequest, "joinSeconds">): string =>
+    JSON.stringify([workerArguments, options]);
+  if (pick(known) !== pick(asked)) tell("it keeps the options that it was started with first; stop it to change them");
 }
 
 /** Undefined where there is no cluster of this name. */

@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import { asPeError, PeError } from "../../common/errors.ts";
 import type { Engine, ManagedCluster, Member } from "./engine.ts";
 import { ownScheduler, removeClusterAccess, startOwnScheduler, stopOwnScheduler } from "./own-scheduler.ts";
-import { openBundle, type Bundle } from "./ssh/bundle.ts";
+import { openBundle, removeBundles, type Bundle } from "./ssh/bundle.ts";
 import { byHost, placeWorkers, type Placed } from "./ssh/hosts.ts";
 import { forEachHost, listHost, prepareHost, removeFrom, startWorkers, stopAt, type Machines } from "./ssh/machines.ts";
 import { HOST_ARGUMENT, readOptions, SSH_OPTIONS, type SshClusterOptions } from "./ssh/options.ts";
@@ -35,10 +35,9 @@ export const ssh: Engine<SshClusterOptions, SshKept> = {
 
   start: async (cluster) => {
     const { scheduler } = cluster.options;
-    await withBundle(cluster, async (bundle) => {
-      if (scheduler !== undefined) await startRemoteScheduler(cluster, machinesOf(cluster), scheduler, bundle);
-      else await startOwnScheduler(cluster, { hosts: [await ownAddress(cluster, bundle)] });
-    });
+    const bundle = await bundleOf(cluster);
+    if (scheduler !== undefined) await startRemoteScheduler(cluster, machinesOf(cluster), scheduler, bundle);
+    else await startOwnScheduler(cluster, { hosts: [await ownAddress(cluster, bundle)] });
   },
 
   scale: async (cluster, workers, drainSeconds) => {
@@ -49,14 +48,12 @@ export const ssh: Engine<SshClusterOptions, SshKept> = {
       byHost(all.slice(workers)),
       async ({ host, here }) => await stopAt(machines, host, here, drainSeconds),
     );
-    await withBundle(cluster, async (bundle) => {
-      const start = async ({ host, here }: (typeof wanted)[number]): Promise<void> => {
-        await prepareHost(machines, host, bundle);
-        await startWorkers(machines, cluster, host, here);
-      };
-      const wanted = byHost(all.slice(0, workers));
-      problems.push(...(await forEachHost(wanted, start)));
+    const bundle = await bundleOf(cluster);
+    const starting = await forEachHost(byHost(all.slice(0, workers)), async ({ host, here }) => {
+      await prepareHost(machines, host, bundle);
+      await startWorkers(machines, cluster, host, here);
     });
+    problems.push(...starting);
     if (problems.length > 0) throw together("Cannot have all workers as asked for", problems);
     await cluster.keep({ most: workers });
   },
@@ -89,6 +86,7 @@ export const ssh: Engine<SshClusterOptions, SshKept> = {
     });
     if (problems.length + rest.length > 0) throw together("Cannot tell that all has ended", [...problems, ...rest]);
     await removeClusterAccess(cluster);
+    await removeBundles(cluster.folder);
   },
 };
 
@@ -111,13 +109,8 @@ function machinesOf({ name, folder, options }: Cluster): Machines {
   };
 }
 
-async function withBundle(cluster: Cluster, use: (bundle: Bundle) => Promise<void>): Promise<void> {
-  const bundle = await openBundle(cluster.options.package, cluster.folder, cluster.tell);
-  try {
-    await use(bundle);
-  } finally {
-    await bundle.dispose();
-  }
+async function bundleOf({ options, folder, tell }: Cluster): Promise<Bundle> {
+  return await openBundle(options.package, folder, tell);
 }
 
 /** The address of this machine that hosts see. */

@@ -5,11 +5,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, readFile, realpath, rm } from "node:fs/promises";
+import { readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { asPeError, PeError } from "../../../common/errors.ts";
+import { replaceDurably } from "../../../data/durable.ts";
 import { errnoOf } from "../../../data/errno.ts";
 
 export interface Bundle {
@@ -17,10 +18,8 @@ export interface Bundle {
   readonly id: string;
   /** Of the package within the tarball; `.` at the top. */
   readonly place: string;
-  /** Makes the tarball, once. @throws {PeError} `PE_ENGINE` */
+  /** Path of the tarball, made when it is not there. @throws {PeError} `PE_ENGINE`, `PE_DISK_FULL` */
   file(): Promise<string>;
-  /** Removes what was made. */
-  dispose(): Promise<void>;
 }
 
 /** Folder of this package: above `dist`. */
@@ -29,7 +28,7 @@ const ID_DIGITS = 16;
 
 /**
  * @param given Tarball to take in place of this installation.
- * @param folder Where a tarball may be made.
+ * @param folder Where the tarball of this installation is kept; `removeBundles` removes it.
  * @throws {PeError} `PE_ENGINE` when this installation cannot be copied, or the file cannot be read.
  */
 export async function openBundle(
@@ -37,28 +36,24 @@ export async function openBundle(
   folder: string,
   tell: (text: string) => void,
 ): Promise<Bundle> {
-  if (given !== undefined) {
-    const id = await hashOf(given);
-    return {
-      id,
-      place: ".",
-      file: async () => await Promise.resolve(given),
-      dispose: async () => await Promise.resolve(),
-    };
-  }
+  if (given !== undefined)
+    return { id: await hashOf(given), place: ".", file: async () => await Promise.resolve(given) };
   const { base, paths, id } = await installed(PACKAGE);
-  const path = join(folder, `package-${process.pid}.tgz`);
-  let made: Promise<string> | undefined;
   const place = relative(base, PACKAGE).replaceAll(sep, "/");
-  return {
-    id,
-    place: place === "" ? "." : place,
-    file: async () => {
-      if (made === undefined) tell("packing this installation for hosts that have none");
-      return await (made ??= pack(path, base, paths));
-    },
-    dispose: async () => await rm(path, { force: true }),
+  const path = join(folder, `package-${id}.tgz`);
+  let made: Promise<string> | undefined;
+  const make = async (): Promise<string> => {
+    if (await stat(path).catch(() => undefined)) return path;
+    await removeBundles(folder);
+    tell("packing this installation for hosts that have none");
+    return await pack(path, base, paths);
   };
+  return { id, place: place === "" ? "." : place, file: async () => await (made ??= make()) };
+}
+
+export async function removeBundles(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (/^package-.*\.tgz$/.test(name)) await rm(join(folder, name), { force: true });
 }
 
 interface Installed {
@@ -85,7 +80,7 @@ export async function installed(root: string): Promise<Installed> {
   const others = [...found].filter((folder) => folder !== top);
   // What lies in a folder goes along with it.
   const outer = others.filter((folder) => !others.some((other) => folder.startsWith(other + sep)));
-  const base = [top, ...outer].reduce(common);
+  const base = [top, ...outer.map(above)].reduce(common);
   const id = createHash("sha256").update(names.toSorted().join("\n"));
   for (const file of await filesIn(join(top, "dist"))) id.update(file).update(await readFile(file));
   return {
@@ -142,6 +137,11 @@ async function find(name: string, from: string): Promise<string | undefined> {
   }
 }
 
+/** The folder whose `node_modules` has the package: from there Node finds it. */
+function above(folder: string): string {
+  return folder.slice(0, folder.lastIndexOf(`${sep}node_modules${sep}`));
+}
+
 function common(one: string, other: string): string {
   let folder = one;
   while (!`${other}${sep}`.startsWith(folder === sep ? sep : `${folder}${sep}`)) folder = dirname(folder);
@@ -158,15 +158,18 @@ async function filesIn(folder: string): Promise<string[]> {
     .toSorted();
 }
 
+/** A third of all files, and of no use to a program that runs. */
+const LEFT_OUT = ["*.d.ts", "*.d.cts", "*.d.mts", "*.map", "dist-types"];
+
 async function pack(path: string, base: string, paths: readonly string[]): Promise<string> {
-  // Names begin with ./ lest one be taken for an option.
-  const args = ["-czf", path, "-C", base, ...paths.map((one) => `./${one}`)];
-  try {
-    await promisify(execFile)("tar", args);
+  return await replaceDurably(path, async (temporary) => {
+    // Names begin with ./ lest one be taken for an option.
+    const what = [...LEFT_OUT.map((pattern) => `--exclude=${pattern}`), ...paths.map((one) => `./${one}`)];
+    await promisify(execFile)("tar", ["-czf", temporary, "-C", base, ...what]).catch((error: unknown) => {
+      throw asPeError(error, "PE_ENGINE", "Cannot pack this installation with tar");
+    });
     return path;
-  } catch (error) {
-    throw asPeError(error, "PE_ENGINE", "Cannot pack this installation with tar");
-  }
+  });
 }
 
 async function hashOf(file: string): Promise<string> {

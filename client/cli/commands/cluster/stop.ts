@@ -16,6 +16,7 @@ export function stopCommand(engine: Engine): CommandSpec {
     options: [
       nameOption(engine),
       DRAIN_OPTION,
+      { flags: "--forget", about: "forget it also where machines do not answer, whatever may still run there" },
       {
         flags: "--purge",
         about: "remove the journal with its jobs and results too, the logs, and copies of the package",
@@ -26,12 +27,15 @@ export function stopCommand(engine: Engine): CommandSpec {
     run: async (given, console) => {
       const name = given.needed("name");
       const purge = given.flag("purge");
-      const how = { drainSeconds: readSeconds(given, "drain"), purge };
-      const stopped = await stopCluster(engine, name, how, teller(console));
+      const how = { drainSeconds: readSeconds(given, "drain"), purge, forget: given.flag("forget") };
+      const outcome = await stopCluster(engine, name, how, teller(console));
       const { journal } = clusterFiles(clusterFolder(name));
-      const left = purge ? "nothing is left of it" : `its journal stays in ${journal}`;
-      const text = stopped ? `cluster "${name}" has ended; ${left}` : `no cluster "${name}" runs`;
-      printResult(console, given.flag("json"), { name, stopped, purged: purge }, text);
+      const text = {
+        ended: `cluster "${name}" has ended; ${purge ? "nothing is left of it" : `its journal stays in ${journal}`}`,
+        purged: `no cluster "${name}" runs; what was left of it is removed`,
+        none: `no cluster "${name}" runs`,
+      }[outcome];
+      printResult(console, given.flag("json"), { name, stopped: outcome === "ended", purged: purge }, text);
       return EXIT.ok;
     },
   };
