@@ -2,16 +2,22 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { HOOK_MS } from "../support/client.ts";
+import { HOOK_MS, runWell } from "../support/client.ts";
 import { eventually, signalProcess } from "../support/cluster-programs.ts";
 import { clusterUser, pidOf, processesOf, type ClusterUser } from "../support/clusters.ts";
 import { fileFolder } from "../support/folders.ts";
 import { runArgs, simulateShardsInto } from "../support/simulated.ts";
 
+const MAP = "m005t007";
 let shards = "";
+let expected = "";
 
 beforeAll(async () => {
-  shards = await simulateShardsInto(await fileFolder());
+  const folder = await fileFolder();
+  shards = await simulateShardsInto(folder);
+  const here = join(folder, "here.hdf5");
+  await runWell(runArgs(shards, here));
+  expected = (await runWell(["export", here, "--map", MAP])).stdout;
 }, HOOK_MS);
 
 async function start(user: ClusterUser, ...more: readonly string[]) {
@@ -19,7 +25,7 @@ async function start(user: ClusterUser, ...more: readonly string[]) {
 }
 
 describe("pe-client cluster local", () => {
-  test("brings up a scheduler and workers, which submit finds without being told, and leaves the journal alone", async () => {
+  test("brings up a scheduler and workers, which submit finds without being told", async () => {
     const user = await clusterUser();
     const { started, address, accessFile, members } = await start(user, "--workers", "2");
     expect(started).toBe(true);
@@ -32,25 +38,30 @@ describe("pe-client cluster local", () => {
     for (const file of [accessFile, join(user.folder, "pe-cluster", "clusters", "local")])
       expect(statSync(file).mode & 0o077, file).toBe(0);
 
-    const [there, here] = [join(user.folder, "there.hdf5"), join(user.folder, "here.hdf5")];
+    const there = join(user.folder, "there.hdf5");
     await user.well("submit", ...runArgs(shards, there).slice(1));
-    await user.well(...runArgs(shards, here));
-    for (const map of ["m003t001", "m005t007"])
-      expect(await user.well("export", there, "--map", map)).toBe(await user.well("export", here, "--map", map));
-
+    expect(await user.well("export", there, "--map", MAP)).toBe(expected);
     expect(JSON.parse(await user.well("cluster", "list", "--json"))).toMatchObject([
       { name: "local", engine: "local", workers: 2, address },
     ]);
     expect(await user.well("cluster", "local", "stop")).toContain("has ended");
     expect(await user.well("cluster", "local", "stop")).toContain('no cluster "local" runs');
     expect(processesOf(user.folder)).toEqual([]);
-    expect(await user.well("cluster", "list")).toContain("no clusters");
-    expect(readdirSync(join(user.folder, "pe-cluster", "clusters", "local")).toSorted()).toEqual(["journal", "logs"]);
+  });
 
-    await start(user, "--workers", "0");
-    expect(await user.well("status")).toMatch(/finished +16 +16/);
+  test("leaves the journal alone when it stops, and goes on with it", async () => {
+    const user = await clusterUser();
+    const first = await start(user, "--workers", "0");
+    await user.well("submit", ...runArgs(shards, "none.hdf5", "--detach").slice(1));
+    await user.well("cluster", "local", "stop");
+    expect(await user.well("cluster", "list")).toContain("no clusters");
+    const folder = join(user.folder, "pe-cluster", "clusters", "local");
+    expect(readdirSync(folder).toSorted()).toEqual(["journal", "logs", "stopped.json"]);
+    const { accessFile } = await start(user, "--workers", "0");
+    expect(accessFile).toBe(first.accessFile);
+    expect(JSON.parse(await user.well("status", "--json"))).toMatchObject({ jobs: [{ tasks: 16 }] });
     await user.well("cluster", "local", "stop", "--purge");
-    expect(existsSync(join(user.folder, "pe-cluster", "clusters", "local"))).toBe(false);
+    expect(existsSync(folder)).toBe(false);
   });
 
   test("starts what does not run, and nothing where all of it does", async () => {

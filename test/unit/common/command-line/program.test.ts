@@ -100,6 +100,22 @@ describe("runProgram()", () => {
     expect(calls[0]!.given.flag("loud")).toBe(true);
   });
 
+  test("finds a command in a group of a group, and says what a group is", async () => {
+    const calls: { name: string; given: Given }[] = [];
+    const commands = Object.fromEntries(
+      ["farm list", "farm sheep count", "farm sheep sell", "farm cows count"].map((name) => [
+        name,
+        async () => await Promise.resolve(command(name, {}, calls)),
+      ]),
+    );
+    const more = { commands, groups: { farm: "All animals.", "farm sheep": "Those with wool." } };
+    expect((await run(["farm", "sheep", "count", "--loud"], more)).status).toBe(0);
+    expect(calls.map(({ name, given }) => [name, given.flag("loud")])).toEqual([["farm sheep count", true]]);
+    expect((await run(["farm", "--help"], more)).stdout).toMatch(/All animals\.[\s\S]*sheep +Those with wool\./);
+    expect((await run(["farm", "goats"], more)).stderr).toContain("unknown command 'goats'");
+    expect((await run(["farm", "sheep"], more)).status).toBe(64);
+  });
+
   test("finds a command in a group", async () => {
     const { calls } = await run(["access", "new", "--out", "file"]);
     expect(calls.map(({ name, given }) => [name, given.text("out")])).toEqual([["access new", "file"]]);
