@@ -8,7 +8,7 @@ import { ROOT } from "../client.ts";
 import type { Lab, Ran } from "./lab.ts";
 
 const execute = promisify(execFile);
-const PLAYS = join(ROOT, "ansible");
+export const PLAYS = join(ROOT, "ansible");
 
 /** How a play ended on one host. */
 export interface Recap {
@@ -123,7 +123,7 @@ export class Control {
 }
 
 /** `lab1 : ok=3 changed=0 unreachable=0 failed=0 ...` for each host. */
-function recapOf(stdout: string): Map<string, Recap> {
+export function recapOf(stdout: string): Map<string, Recap> {
   const LINE = /^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)/gm;
   return new Map(
     [...stdout.matchAll(LINE)].map(([, host, ok, changed, unreachable, failed]) => [
