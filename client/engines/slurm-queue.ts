@@ -64,6 +64,15 @@ export function parseJob(line: string): SlurmJob {
 }
 
 /**
+ * Asks whether Slurm would take a job, before anything runs.
+ *
+ * @throws {PeError} `PE_ENGINE` with the words of `sbatch`, also when there is none.
+ */
+export async function tryJob(args: readonly string[], script: string): Promise<void> {
+  await run("sbatch", ["--test-only", ...args], script);
+}
+
+/**
  * Submits a script.
  *
  * @returns Its number.
@@ -163,7 +172,7 @@ function environment(): NodeJS.ProcessEnv {
 function saidIn(text: string): string {
   return text
     .split("\n")
-    .map((line) => line.replace(/^s(batch|queue|cancel|control): (error: )?/, "").trim())
+    .map((line) => line.replace(/^(s(batch|queue|cancel|control): (error: )?|allocation failure: )/, "").trim())
     .filter((line) => line !== "")
     .join("; ");
 }

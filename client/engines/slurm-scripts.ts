@@ -11,42 +11,53 @@ export interface SlurmOptions {
   readonly memory?: string;
   readonly leaveWithin?: string;
   readonly schedulerInJob: boolean;
-  readonly schedulerTime?: string;
   /** Of this machine, as nodes reach it. */
   readonly address?: string;
   /** Program on the nodes. */
   readonly node: string;
-  /** For every sbatch, after our own, so that they count. */
+  readonly partition?: string;
+  /** For sbatch, after our own, so that they count. */
   readonly sbatch: readonly string[];
+  /** The same for the scheduler's job, where they are others. */
+  readonly schedulerSbatch?: readonly string[];
 }
 
 type Cluster = ManagedCluster<SlurmOptions>;
 
 /** Of the memory that Slurm gives a job; the rest is for what is not counted, and for the supervisor. */
 const MEMORY_PERCENT = 90;
+/** Of the scheduler's job: a million tasks are a quarter of a gigabyte. */
+const SCHEDULER_MEMORY = "2G";
 
 /** sbatch's options for an array of workers. */
 export function workerJobOptions({ folder, options, workerArguments }: Cluster, count: number): string[] {
   const threads = valueOf(workerArguments, "--threads");
   return [
     `--array=0-${count - 1}`,
-    ...jobOptions(folder, "worker-%A_%a"),
+    ...jobOptions(folder, "worker-%A_%a", options),
     ...(threads === undefined ? [] : [`--cpus-per-task=${threads}`]),
     ...(options.memory === undefined ? [] : [`--mem=${options.memory}`]),
-    ...(options.time === undefined ? [] : [`--time=${options.time}`]),
     ...options.sbatch,
   ];
 }
 
 export function schedulerJobOptions({ folder, options }: Cluster): string[] {
-  const time = options.schedulerTime ?? options.time;
-  return [...jobOptions(folder, "scheduler-%j"), ...(time === undefined ? [] : [`--time=${time}`]), ...options.sbatch];
+  const { sbatch, schedulerSbatch = sbatch } = options;
+  return [...jobOptions(folder, "scheduler-%j", options), `--mem=${SCHEDULER_MEMORY}`, ...schedulerSbatch];
 }
 
 /** A job that Slurm starts anew, on another node or after preemption, goes on in its log. */
-function jobOptions(folder: string, log: string): string[] {
+function jobOptions(folder: string, log: string, { time, partition }: SlurmOptions): string[] {
   const logs = clusterFiles(folder).logs.replaceAll("%", "%%");
-  return ["--nodes=1", "--ntasks=1", "--requeue", "--open-mode=append", `--output=${logs}/${log}.log`];
+  return [
+    "--nodes=1",
+    "--ntasks=1",
+    "--requeue",
+    "--open-mode=append",
+    `--output=${logs}/${log}.log`,
+    ...(time === undefined ? [] : [`--time=${time}`]),
+    ...(partition === undefined ? [] : [`--partition=${partition}`]),
+  ];
 }
 
 /** Of a worker, by the number of its job. */
@@ -113,16 +124,16 @@ function quoted(text: string): string {
 const OWN = /^(--(array|job-name|output|error|wrap|parsable|wait|hold)(=|$)|-[aJoeWH])/;
 
 /**
- * Words of `--sbatch-args`, as a shell would cut them.
+ * Words of an option that holds options for sbatch, as a shell would cut them.
  *
  * @throws {PeError} `PE_PARAMETER` when a quote is not closed, or an option is one that the cluster needs for itself.
  */
-export function sbatchArguments(text: string): string[] {
+export function sbatchArguments(option: string, text: string): string[] {
   if (/["']/.test(text.replaceAll(/"[^"]*"|'[^']*'/g, "")))
-    throw new PeError("PE_PARAMETER", `Cannot read --sbatch-args ${text}: a quote is not closed`);
+    throw new PeError("PE_PARAMETER", `Cannot read ${option} ${text}: a quote is not closed`);
   const words = text.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? [];
   for (const word of words)
     if (OWN.test(word))
-      throw new PeError("PE_PARAMETER", `Cannot use ${word} in --sbatch-args: the cluster sets it by itself`);
+      throw new PeError("PE_PARAMETER", `Cannot use ${word} in ${option}: the cluster sets it by itself`);
   return words.map((word) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, "$1$2"));
 }

@@ -19,7 +19,7 @@ import {
 } from "./own-scheduler.ts";
 import { lastWords } from "./programs.ts";
 import { addressForNodes } from "./slurm-address.ts";
-import { endJobs, jobsNamed, run, submitJob, type SlurmJob } from "./slurm-queue.ts";
+import { endJobs, jobsNamed, submitJob, tryJob, type SlurmJob } from "./slurm-queue.ts";
 import {
   sbatchArguments,
   schedulerJobOptions,
@@ -67,7 +67,11 @@ export const slurm: Engine<SlurmOptions, Kept> = {
       about: "so long before its time ends a worker takes no more work (default: 60)",
     },
     { flags: "--scheduler-in-job", about: "run the scheduler in a job, where nothing may run on this machine" },
-    { flags: "--scheduler-time TIME", about: "of the scheduler's job (default: that of --time)" },
+    {
+      flags: "--scheduler-args ARGS",
+      about: 'options for sbatch for its job in place of --sbatch-args, such as "--time=2-00:00:00"',
+      repeatable: true,
+    },
     { flags: "--address HOST", about: "of this machine, as nodes reach it (default: towards Slurm's controller)" },
     { flags: "--node FILE", about: "Node on the nodes (default: the one that runs this)" },
   ],
@@ -80,9 +84,10 @@ export const slurm: Engine<SlurmOptions, Kept> = {
   read: async (given) => await Promise.resolve({ options: readOptions(given), workers: 1 }),
 
   start: async (cluster) => {
-    // A clear word when there is no Slurm, before anything runs.
-    await run("sbatch", ["--version"]);
-    if (cluster.kept() === undefined) await cluster.keep({ id: randomBytes(4).toString("hex") });
+    if (cluster.kept() === undefined) {
+      await tryJob(workerJobOptions(cluster, 1), workerScript(cluster));
+      await cluster.keep({ id: randomBytes(4).toString("hex") });
+    }
     await makeFolders(clusterFiles(cluster.folder).logs, 0o700);
     if (cluster.options.schedulerInJob) return await startSchedulerJob(cluster);
     const { address = await addressForNodes() } = cluster.options;
@@ -121,13 +126,15 @@ export const slurm: Engine<SlurmOptions, Kept> = {
 
 /** @throws {PeError} `PE_PARAMETER` */
 function readOptions(given: Given): SlurmOptions {
-  const time = given.parsed("time", (text) => readTime("--time", text));
-  const schedulerTime = given.parsed("scheduler-time", (text) => readTime("--scheduler-time", text));
+  const time = given.parsed("time", readTime);
   const leaveWithin = given.parsed("leave-within", readSeconds);
   const [memory, address] = [given.text("mem"), given.text("address")];
   const schedulerInJob = given.flag("scheduler-in-job");
-  if (schedulerTime !== undefined && !schedulerInJob)
-    throw new PeError("PE_PARAMETER", "Cannot use --scheduler-time without --scheduler-in-job");
+  const schedulerSbatch = given.has("scheduler-args")
+    ? given.texts("scheduler-args").flatMap((text) => sbatchArguments("--scheduler-args", text))
+    : undefined;
+  if (schedulerSbatch !== undefined && !schedulerInJob)
+    throw new PeError("PE_PARAMETER", "Cannot use --scheduler-args without --scheduler-in-job");
   if (address !== undefined && schedulerInJob)
     throw new PeError("PE_PARAMETER", "Cannot use --address with --scheduler-in-job: it is where its job runs");
   const partition = given.text("partition");
@@ -135,21 +142,19 @@ function readOptions(given: Given): SlurmOptions {
     ...(time !== undefined && { time }),
     ...(memory !== undefined && { memory }),
     ...(leaveWithin !== undefined && { leaveWithin }),
-    ...(schedulerTime !== undefined && { schedulerTime }),
+    ...(partition !== undefined && { partition }),
+    ...(schedulerSbatch !== undefined && { schedulerSbatch }),
     ...(address !== undefined && { address }),
     schedulerInJob,
     node: given.text("node") ?? process.execPath,
-    sbatch: [
-      ...(partition === undefined ? [] : [`--partition=${partition}`]),
-      ...given.texts("sbatch-args").flatMap(sbatchArguments),
-    ],
+    sbatch: given.texts("sbatch-args").flatMap((text) => sbatchArguments("--sbatch-args", text)),
   };
 }
 
 /** Minutes, `MM:SS`, `HH:MM:SS`, `D-HH`, `D-HH:MM`, `D-HH:MM:SS`. */
-function readTime(option: string, text: string): string {
+function readTime(text: string): string {
   if (/^(\d+-\d+(:\d+){0,2}|\d+(:\d+){0,2})$/.test(text)) return text;
-  throw new PeError("PE_PARAMETER", `Cannot read ${option} "${text}": expected a time such as 4:00:00 or 1-00:00:00`);
+  throw new PeError("PE_PARAMETER", `Cannot read --time "${text}": expected a time such as 4:00:00 or 1-00:00:00`);
 }
 
 function readSeconds(text: string): string {

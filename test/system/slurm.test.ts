@@ -91,6 +91,13 @@ describe.skipIf(reason !== undefined)("pe-client cluster slurm", () => {
     expect(differences(await mapsContent(there, first), expected)).toEqual([]);
   };
 
+  test("start starts nothing where Slurm would refuse the workers, and says why", async () => {
+    const refused = await cluster("start", "--partition", "none");
+    expect([refused.status, refused.stderr]).toEqual([69, expect.stringContaining("Invalid partition name specified")]);
+    expect((await runWell(["cluster", "list"], { env })).stdout).toContain("no clusters");
+    expect(lab.processes().filter(({ command }) => command.includes("scheduler/main"))).toEqual([]);
+  });
+
   test("start brings up workers as jobs, which make a correct map; given again it starts nothing", async () => {
     const started = await clusterWell("start", "--workers", "2", "--threads", "1", "--mem", "1000", "--time", "30");
     expect(started).toContain('cluster "slurm" runs in Slurm: 2 workers, 2 threads');
@@ -174,20 +181,23 @@ describe.skipIf(reason !== undefined)("pe-client cluster slurm", () => {
     expect((await workers()).find(({ name }) => name === one!.name)!.host).not.toBe(one!.host);
   });
 
-  test("workers leave before their time limit in the middle of a job, which others end, without a failure", async () => {
+  test("workers leave before their time limit in the middle of a job, which others end; the scheduler may be in a job, too", async () => {
     const name = "short";
+    await clusterWell("scale", "1");
     const start = ["start", "--name", name, "--workers", "0", "--threads", "1", "--mem", "1000"];
-    await clusterWell(...start, "--time", "1", "--leave-within", "50");
+    const inJob = ["--scheduler-in-job", "--scheduler-args", "--time=30"];
+    await clusterWell(...start, ...inJob, "--time", "1", "--leave-within", "50");
+    expect((await status("--name", name)).members).toMatchObject([{ role: "scheduler", state: "running" }]);
     // More than one thread does in ten seconds.
     const job = await submit("1-40", "--cluster", name);
-    await clusterWell("scale", "1", "--name", name);
+    // On a busy machine it has left before it is seen to have joined.
+    await cluster("scale", "1", "--name", name);
     await eventually(
       async () => (await workers("--name", name))[0]?.state === "gone",
       () => "the worker has left",
     );
     const { tasks, counts } = await jobStatus(job, "--cluster", name);
     expect(counts).toMatchObject({ processing: 0, erred: 0 });
-    expect(counts["finished"]).toBeGreaterThan(0);
     expect(counts["finished"]).toBeLessThan(tasks);
     const log = await lab.run("sh", "-c", `cat ${clusterFolder(name)}/logs/worker-*`);
     expect(log).toMatch(/its time is up in \d+ s: the worker finishes what it can/);
@@ -202,7 +212,6 @@ describe.skipIf(reason !== undefined)("pe-client cluster slurm", () => {
   });
 
   test("stop ends all jobs and the scheduler, and nothing of anybody else; twice is fine", async () => {
-    await clusterWell("scale", "1");
     await clusterWell("stop");
     expect(await squeue("%i")).toEqual([foreign]);
     const running = lab.processes().map(({ command }) => command);

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { ManagedCluster } from "../../../../client/engines/engine.ts";
@@ -100,19 +100,18 @@ describe("schedulerScript()", () => {
     const script = (node: string): string => schedulerScript(clusterIn(folder, { node }), 20_001);
     const found = await argumentsOf(script, folder, {});
     expect(found.slice(0, 4)).toEqual(["--host", "0.0.0.0", "--port", "20001"]);
-    const host = spawnSync("hostname", { encoding: "utf8" }).stdout.trim();
     const files = spawnSync("sh", ["-c", "stat -c %a *access.json; cat *access.json"], {
       cwd: folder,
       encoding: "utf8",
     });
     expect(files.stdout.match(/^600$/gm)).toHaveLength(2);
-    expect(files.stdout.match(new RegExp(`"url": "wss://${host}:20001"`, "g"))).toHaveLength(2);
+    expect(files.stdout.match(new RegExp(`"url": "wss://${hostname()}:20001"`, "g"))).toHaveLength(2);
   });
 });
 
 describe("workerJobOptions()", () => {
   test("asks for what a worker needs, what the user says last", () => {
-    const options = { time: "4:00:00", memory: "32G", sbatch: ["--partition=short", "--mem=1G"] };
+    const options = { time: "4:00:00", memory: "32G", partition: "short", sbatch: ["--account=lab", "--mem=1G"] };
     expect(workerJobOptions(clusterIn("/f/100%", options, ["--threads", "16"]), 8)).toEqual([
       "--array=0-7",
       "--nodes=1",
@@ -120,40 +119,47 @@ describe("workerJobOptions()", () => {
       "--requeue",
       "--open-mode=append",
       "--output=/f/100%%/logs/worker-%A_%a.log",
-      "--cpus-per-task=16",
-      "--mem=32G",
       "--time=4:00:00",
       "--partition=short",
+      "--cpus-per-task=16",
+      "--mem=32G",
+      "--account=lab",
       "--mem=1G",
     ]);
   });
 });
 
 describe("schedulerJobOptions()", () => {
-  test("takes the time of the workers where it has none of its own", () => {
-    expect(schedulerJobOptions(clusterIn("/f", { time: "60" }))).toContain("--time=60");
-    expect(schedulerJobOptions(clusterIn("/f", { time: "60", schedulerTime: "90" }))).toContain("--time=90");
+  test("are those of the workers where it has none of its own, but for their sizes", () => {
+    const options = { time: "60", memory: "32G", partition: "short", sbatch: ["--account=lab", "--gres=gpu:1"] };
+    const shared = ["--time=60", "--partition=short", "--mem=2G"];
+    expect(schedulerJobOptions(clusterIn("/f", options)).slice(5)).toEqual([...shared, ...options.sbatch]);
+    const own = ["--time=90", "--account=lab"];
+    expect(schedulerJobOptions(clusterIn("/f", { ...options, schedulerSbatch: own })).slice(5)).toEqual([
+      ...shared,
+      ...own,
+    ]);
   });
 });
 
 describe("sbatchArguments()", () => {
   test("cuts words as a shell does", () => {
-    expect(sbatchArguments("--account=lab  --qos long")).toEqual(["--account=lab", "--qos", "long"]);
-    expect(sbatchArguments(`--comment="two words" '--mail-user=it"s'`)).toEqual([
+    expect(sbatchArguments("--sbatch-args", "--account=lab  --qos long")).toEqual(["--account=lab", "--qos", "long"]);
+    expect(sbatchArguments("--sbatch-args", `--comment="two words" '--mail-user=it"s'`)).toEqual([
       "--comment=two words",
       '--mail-user=it"s',
     ]);
-    expect(sbatchArguments("")).toEqual([]);
+    expect(sbatchArguments("--sbatch-args", "")).toEqual([]);
   });
 
   test.each(['--comment="open', "it's"])("refuses %s", (text) => {
-    expect(() => sbatchArguments(text)).toThrow("a quote is not closed");
+    expect(() => sbatchArguments("--sbatch-args", text)).toThrow("a quote is not closed");
   });
 
   test.each(["--array=1-3", "-J other", "--job-name other", "-o/tmp/x", "--wrap=true", "--exclusive --wait"])(
     "refuses %s, which the cluster sets",
     (text) => {
-      expect(() => sbatchArguments(text)).toThrow("the cluster sets it by itself");
+      expect(() => sbatchArguments("--sbatch-args", text)).toThrow("the cluster sets it by itself");
     },
   );
 });
