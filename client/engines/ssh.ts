@@ -11,7 +11,7 @@ import { openBundle, removeBundles, type Bundle } from "./ssh/bundle.ts";
 import { byHost, placeWorkers, type Placed } from "./ssh/hosts.ts";
 import { forEachHost, listHost, prepareHost, removeFrom, startWorkers, stopAt, type Machines } from "./ssh/machines.ts";
 import { HOST_ARGUMENT, readOptions, SSH_OPTIONS, type SshClusterOptions } from "./ssh/options.ts";
-import { schedulerAddress, startRemoteScheduler } from "./ssh/remote-scheduler.ts";
+import { addressForAll, startRemoteScheduler } from "./ssh/remote-scheduler.ts";
 
 /** More workers than this were never started, or have ended. */
 export interface SshKept {
@@ -120,7 +120,7 @@ async function ownAddress(cluster: Cluster, bundle: Bundle): Promise<string> {
   const problems: PeError[] = [];
   for (const host of hosts)
     try {
-      return schedulerAddress((await prepareHost(machinesOf(cluster), host, bundle)).from, host);
+      return addressForAll((await prepareHost(machinesOf(cluster), host, bundle)).from, host, cluster.options);
     } catch (error) {
       problems.push(asPeError(error, "PE_ENGINE", `Cannot ask ${host.label}`));
     }

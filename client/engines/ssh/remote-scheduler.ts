@@ -1,7 +1,7 @@
 /** The scheduler of a cluster on a host that ssh reaches. */
 import { readFile } from "node:fs/promises";
 import { PeError } from "../../../common/errors.ts";
-import { PORT_DEFAULT, readAccessFile } from "../../../protocol/access-file.ts";
+import { isLoopback, PORT_DEFAULT, readAccessFile } from "../../../protocol/access-file.ts";
 import { tlsFiles } from "../../../scheduler/access.ts";
 import { Client } from "../../client.ts";
 import { clusterFiles } from "../cluster-record.ts";
@@ -31,7 +31,7 @@ export async function startRemoteScheduler(
   const { access } = clusterFiles(cluster.folder);
   const look = await prepareHost(machines, host, bundle);
   if ((await readAccessFile(access)) === undefined) {
-    const address = cluster.options.address ?? schedulerAddress(look.address, host);
+    const address = cluster.options.address ?? addressForAll(look.address, host, cluster.options);
     await makeClusterAccess(cluster, [address], cluster.port ?? PORT_DEFAULT);
   }
   const { url } = (await readAccessFile(access))!;
@@ -65,11 +65,23 @@ async function answering(accessFile: string, host: SshHost, url: string): Promis
   await client.close();
 }
 
-/** @throws {PeError} `PE_ENGINE` when ssh does not tell the address. */
-export function schedulerAddress(address: string, host: SshHost): string {
-  if (address !== "") return address.replace(/%.*$/, "");
-  throw new PeError(
-    "PE_ENGINE",
-    `Cannot tell the address of the scheduler: ssh to ${host.label} does not say; name it with --address`,
-  );
+/**
+ * An address that ssh has told, for all hosts.
+ *
+ * @param host That told it.
+ * @throws {PeError} `PE_ENGINE` when there is none, or none that other hosts could use.
+ */
+export function addressForAll(address: string, host: SshHost, { hosts }: SshClusterOptions): string {
+  const advice = "name one that all hosts reach with --address";
+  if (address === "")
+    throw new PeError(
+      "PE_ENGINE",
+      `Cannot tell the address of the scheduler: ssh to ${host.label} does not say; ${advice}`,
+    );
+  if (isLoopback(address) && hosts.some(({ target }) => target !== host.target))
+    throw new PeError(
+      "PE_ENGINE",
+      `Cannot use ${address} for the scheduler: it is how ssh to ${host.label} goes, but another machine at other hosts; ${advice}`,
+    );
+  return address.replace(/%.*$/, "");
 }
