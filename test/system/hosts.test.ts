@@ -10,6 +10,8 @@ import { eventually } from "../support/cluster-programs.ts";
 import { fileFolder } from "../support/folders.ts";
 import { Lab, noLab, PASSWORD, type Host } from "../support/hosts/lab.ts";
 import { Control, makeBundle, makeNodeArchive } from "../support/hosts/plays.ts";
+import { s3InLab, type S3InLab } from "../support/hosts/s3.ts";
+import { reasonAgainstCeph } from "../support/s3/ceph.ts";
 
 const HOOK_MS = 180_000;
 const reason = noLab();
@@ -54,8 +56,15 @@ async function leftOn(host: Host): Promise<string> {
 }
 
 /** Maps of the shards, computed on the hosts: a job that was submitted on one of them, ended by `act`, looked at from here. */
-async function correctMaps(lab: Lab, control: Control, delays: string, act: () => Promise<void>): Promise<void> {
-  const submit = `${ASK} submit --input /srv/shared/shards ${MAPS.join(" ")} --delays ${delays}`;
+async function correctMaps(
+  lab: Lab,
+  control: Control,
+  { input, environment = {} }: Input,
+  delays: string,
+  act: () => Promise<void> = async () => await Promise.resolve(),
+): Promise<void> {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value} `);
+  const submit = `${variables.join("")}${ASK} submit --input ${input} ${MAPS.join(" ")} --delays ${delays}`;
   const submitted = await lab.hosts[0]!.run(`${submit} --output /srv/shared/maps.hdf5 --detach`);
   expect(submitted.status, submitted.stderr).toBe(0);
   const job = submitted.stdout.trim();
@@ -72,6 +81,14 @@ async function correctMaps(lab: Lab, control: Control, delays: string, act: () =
     expect(here!.split("\n").length).toBeGreaterThan(CELLS);
   }
 }
+
+/** Where the shards are for those who have these variables. */
+interface Input {
+  readonly input: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const SHARED: Input = { input: "/srv/shared/shards" };
 
 async function shareShards(lab: Lab): Promise<void> {
   await lab.control("cp", ["-r", made.shards, join(lab.shared, "shards")]);
@@ -152,7 +169,7 @@ describe.skipIf(reason !== undefined)(
       // All is up to date, so that what it begins with takes its time and changes nothing.
       const { printed, played } = control.watch("restart", "PLAY [Install the workers]");
       await printed;
-      await correctMaps(lab, control, "1-100", async () => {
+      await correctMaps(lab, control, SHARED, "1-100", async () => {
         await eventually(
           async () => !["0\n", schedulers[0]].includes((await pidsOf("pe-scheduler"))[0]),
           () => "the scheduler is another process",
@@ -217,10 +234,14 @@ describe.skipIf(reason !== undefined)(
     let control: Control;
     let settings: Record<string, string>;
     let aliases: string[];
+    let s3: S3InLab | undefined;
 
     beforeAll(async () => {
       lab = await Lab.start("plain", 3);
-      await shareShards(lab);
+      const against = reasonAgainstCeph();
+      if (against === undefined) s3 = await s3InLab(lab, made.shards);
+      else console.warn(`shards in S3 are not tried with hosts: ${against}`);
+      if (s3 === undefined) await shareShards(lab);
       aliases = ["head", "one", "two"].map(
         (name, index) => `${name} ansible_host=${lab.hosts[index]!.address} ansible_port=22`,
       );
@@ -228,11 +249,15 @@ describe.skipIf(reason !== undefined)(
         ansible_password: PASSWORD,
         pe_cluster_bundle: made.bundle,
         pe_cluster_node_archive: made.node,
+        ...s3?.settings,
       };
       control = new Control(lab, `[masters]\n${aliases[0]}\n\n[slaves]\n${aliases[1]}\n${aliases[2]}\n`, settings);
     }, HOOK_MS);
 
-    afterAll(async () => await lab?.stop(), HOOK_MS);
+    afterAll(async () => {
+      await lab?.stop();
+      await s3?.stop();
+    }, HOOK_MS);
 
     inTurn("start.yml refuses two schedulers, and an inventory without any, and says why", async () => {
       const two = new Control(lab, `[scheduler]\nhead\n[masters]\none\n[workers]\ntwo\n`, settings);
@@ -245,12 +270,21 @@ describe.skipIf(reason !== undefined)(
       control = new Control(lab, `[masters]\n${aliases[0]}\n\n[slaves]\n${aliases[1]}\n${aliases[2]}\n`, settings);
     });
 
-    inTurn("start.yml brings a cluster up that makes a correct map", async () => {
-      for (const host of lab.hosts) expect((await host.run("command -v node npm")).stdout).toBe("");
-      await control.playWell("start");
-      expect(await control.workers()).toEqual(["one", "two"]);
-      await correctMaps(lab, control, "1-3", async () => await Promise.resolve());
-    });
+    inTurn(
+      "start.yml brings a cluster up that makes a correct map of shards in S3, with the credentials of a profile",
+      async () => {
+        for (const host of lab.hosts) expect((await host.run("command -v node npm")).stdout).toBe("");
+        await control.playWell("start");
+        expect(await control.workers()).toEqual(["one", "two"]);
+        await correctMaps(lab, control, s3 ?? SHARED, "1-3");
+        if (s3 === undefined) return;
+        // Those who compute have them, and nobody else can read them.
+        const holders = await Promise.all(
+          lab.hosts.map(async (host) => (await host.run("stat -c '%U %a' /etc/pe-cluster/aws-credentials")).stdout),
+        );
+        expect(holders).toEqual(["", "pe-cluster 600\n", "pe-cluster 600\n"]);
+      },
+    );
 
     inTurn(
       "start.yml starts what was killed and changes nothing else, and names the host that is down while the others work",
