@@ -158,27 +158,28 @@ describe.skipIf(reason !== undefined)("pe-client cluster slurm", () => {
       () => "the job has begun",
     );
     const [one, two] = await workers();
+    const idOf = ({ process }: { process: string }): string => process.replace("job ", "");
     lab.killNode(one!.host);
+    await lab.run("scontrol", "requeue", idOf(two!));
     const { tasks, counts } = await jobStatus(job);
     expect(counts["finished"]).toBeLessThan(tasks);
-    await expectCorrect(job);
-    const rejoin = async (name: string, id: string): Promise<void> => {
+    const begin = async (id: string): Promise<void> => {
       await eventually(
         async () => (await squeue("%i %T")).includes(`${id} PENDING`),
         () => `${id} is queued again`,
       );
       // Slurm waits two minutes by itself.
       await lab.run("scontrol", "update", `JobId=${id}`, "StartTime=now");
-      await eventually(
-        async () => (await workers()).some((worker) => worker.name === name && worker.joined?.state === "active"),
-        () => `${name} joins again`,
-      );
     };
-    await rejoin(one!.name, one!.process.replace("job ", ""));
-    const id = two!.process.replace("job ", "");
-    await lab.run("scontrol", "requeue", id);
-    await rejoin(two!.name, id);
-    expect((await workers()).find(({ name }) => name === one!.name)!.host).not.toBe(one!.host);
+    await Promise.all([one!, two!].map(async (worker) => await begin(idOf(worker))));
+    await expectCorrect(job);
+    await eventually(
+      async () => (await workers()).every(({ joined }) => joined?.state === "active"),
+      () => "both have joined again",
+    );
+    const after = await workers();
+    expect(after.map(({ name }) => name)).toEqual([one!.name, two!.name]);
+    expect(after[0]!.host).not.toBe(one!.host);
   });
 
   test("workers leave before their time limit in the middle of a job, which others end; the scheduler may be in a job, too", async () => {
