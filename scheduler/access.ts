@@ -98,7 +98,8 @@ async function readPem(path: string, what: string): Promise<string> {
   return found;
 }
 
-async function writeAccess(path: string, access: Access): Promise<void> {
+/** Writes an access file, whole or not at all. @throws {PeError} `PE_OUTPUT_UNWRITABLE`, `PE_DISK_FULL` */
+export async function writeAccess(path: string, access: Access): Promise<void> {
   await writePrivately(path, `${JSON.stringify(access, undefined, 2)}\n`);
 }
 

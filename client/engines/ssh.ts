@@ -5,13 +5,16 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { asPeError, PeError } from "../../common/errors.ts";
+import { readAccessFile } from "../../protocol/access-file.ts";
+import { clusterFiles } from "./cluster-record.ts";
 import type { Engine, ManagedCluster, Member } from "./engine.ts";
 import { ownScheduler, removeClusterAccess, startOwnScheduler, stopOwnScheduler } from "./own-scheduler.ts";
 import { openBundle, removeBundles, type Bundle } from "./ssh/bundle.ts";
-import { byHost, placeWorkers, type Placed } from "./ssh/hosts.ts";
+import { byHost, placeWorkers, type Placed, type SshHost } from "./ssh/hosts.ts";
 import { forEachHost, listHost, prepareHost, removeFrom, startWorkers, stopAt, type Machines } from "./ssh/machines.ts";
 import { HOST_ARGUMENT, readOptions, SSH_OPTIONS, type SshClusterOptions } from "./ssh/options.ts";
-import { addressForAll, startRemoteScheduler } from "./ssh/remote-scheduler.ts";
+import { addressForAll, isTunnelled, startRemoteScheduler } from "./ssh/remote-scheduler.ts";
+import { closeTunnel, isTunnelUp, type Tunnel } from "./ssh/tunnel.ts";
 
 /** More workers than this were never started, or have ended. */
 export interface SshKept {
@@ -68,7 +71,8 @@ export const ssh: Engine<SshClusterOptions, SshKept> = {
       for (const [at, process] of here.entries()) found.set(process, members[at]!);
     });
     const own = scheduler === undefined ? [await ownScheduler(cluster, words)] : [];
-    return [...own, ...placed.map((process) => found.get(process)!)];
+    const members = [...own, ...placed.map((process) => found.get(process)!)];
+    return (await isCutOff(cluster)) ? members.map(cutOff) : members;
   },
 
   stop: async (cluster, { drainSeconds, purge }) => {
@@ -84,6 +88,7 @@ export const ssh: Engine<SshClusterOptions, SshKept> = {
       await stopAt(machines, host, here, drainSeconds);
       await removeFrom(machines, host, purge);
     });
+    if (scheduler !== undefined) await closeTunnel(tunnelTo(cluster, scheduler));
     if (problems.length + rest.length > 0) throw together("Cannot tell that all has ended", [...problems, ...rest]);
     await removeClusterAccess(cluster);
     await removeBundles(cluster.folder);
@@ -107,6 +112,24 @@ function machinesOf({ name, folder, options }: Cluster): Machines {
     how: { ...(identity !== undefined && { identity }), options: sshOptions },
     on: { folder: `${there}/${name}-${owner}`, node },
   };
+}
+
+function tunnelTo(cluster: Cluster, host: SshHost): Tunnel {
+  return { host, how: machinesOf(cluster).how, folder: cluster.folder };
+}
+
+/** Whether commands here go through an ssh that has ended, as after a sleep of this machine. */
+async function isCutOff(cluster: Cluster): Promise<boolean> {
+  const { scheduler } = cluster.options;
+  const { access, workerAccess } = clusterFiles(cluster.folder);
+  const [own, others] = await Promise.all([access, workerAccess].map(readAccessFile));
+  if (scheduler === undefined || own === undefined || others === undefined) return false;
+  return isTunnelled(own.url, others.url) && !(await isTunnelUp(tunnelTo(cluster, scheduler)));
+}
+
+function cutOff(member: Member): Member {
+  if (member.role !== "scheduler" || member.state !== "running") return member;
+  return { ...member, state: "unreachable", reason: "the way through ssh has ended; start makes it anew" };
 }
 
 async function bundleOf({ options, folder, tell }: Cluster): Promise<Bundle> {

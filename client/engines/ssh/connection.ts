@@ -56,8 +56,12 @@ export async function sendFile(host: SshHost, how: SshOptions, file: string, com
   if (status !== 0) throw failure(host, stderr, status);
 }
 
-/** Arguments of ssh for a host. */
-export function sshArguments({ target, port }: SshHost, { identity, options }: SshOptions): string[] {
+/** Arguments of ssh for a host; a command may follow. */
+export function sshArguments(
+  { target, port }: SshHost,
+  { identity, options }: SshOptions,
+  more: readonly string[] = [],
+): string[] {
   const ours = [
     "BatchMode=yes",
     ...options,
@@ -70,6 +74,7 @@ export function sshArguments({ target, port }: SshHost, { identity, options }: S
     ...ours.flatMap((option) => ["-o", option]),
     ...(identity === undefined ? [] : ["-i", identity]),
     ...(port === undefined ? [] : ["-p", String(port)]),
+    ...more,
     "--",
     target,
   ];
@@ -101,11 +106,15 @@ async function speak(host: SshHost, how: SshOptions, command: string, input: Rea
     return { status, ...said };
   } catch (error) {
     child.kill();
-    if (errnoOf(error) !== "ENOENT") throw error;
-    throw new PeError("PE_ENGINE", "Cannot run ssh: it is not installed here; install the ssh client of this system", {
-      cause: error,
-    });
+    throw asSshError(error);
   }
+}
+
+/** Of a process that was to be ssh. */
+export function asSshError(error: unknown): unknown {
+  if (errnoOf(error) !== "ENOENT") return error;
+  const message = "Cannot run ssh: it is not installed here; install the ssh client of this system";
+  return new PeError("PE_ENGINE", message, { cause: error });
 }
 
 function unreachable({ label }: SshHost, stderr: string): PeError {
