@@ -8,7 +8,3 @@ export const ENGINES = {
 } as const satisfies Readonly<Record<string, () => Promise<Engine>>>;
 
 export type EngineName = keyof typeof ENGINES;
-
-export function isEngineName(text: string): text is EngineName {
-  return Object.hasOwn(ENGINES, text);
-}
