@@ -24,7 +24,13 @@ export async function waitUntilJoined(
   cluster: ManagedCluster,
   patienceMs: number,
 ): Promise<PeError | undefined> {
-  const client = await Client.connect(undefined, { accessFile: clusterFiles(cluster.folder).access });
+  const { access: accessFile } = clusterFiles(cluster.folder);
+  const client = await Client.connect(undefined, { accessFile }).catch((error: unknown) => {
+    if (!(error instanceof PeError) || error.code !== "PE_CONNECTION") throw error;
+    const advice = `pe-client cluster ${engine.name} start brings back what has ended`;
+    const message = `Cannot reach the scheduler of cluster "${cluster.name}": ${advice}`;
+    throw new PeError("PE_CONNECTION", message, { cause: error });
+  });
   try {
     const missing = await join(engine, cluster, client, patienceMs);
     return missing === undefined ? undefined : await tellMissing(engine, cluster, missing);

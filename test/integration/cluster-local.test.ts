@@ -93,6 +93,12 @@ describe("pe-client cluster local", () => {
       expect(JSON.parse(await user.well("workers", "--json"))).toHaveLength(workers);
       if (workers > 0) expect(pidOf(members[1]!)).toBe(pids.get("local-1"));
     }
+    signalProcess(pids.get("scheduler")!, "SIGKILL");
+    const { status, stderr } = await user.run("cluster", "local", "scale", "1");
+    expect([status, stderr]).toEqual([
+      69,
+      expect.stringMatching(/cluster local start brings back .* \[PE_CONNECTION\]/),
+    ]);
     await user.well("cluster", "local", "stop", "--purge");
   });
 
