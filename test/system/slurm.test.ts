@@ -170,7 +170,7 @@ describe.skipIf(reason !== undefined)("pe-client cluster slurm", () => {
         async () => (await counts()).finished > 0,
         () => "the job has begun",
       );
-      lab.killNode(one!.host);
+      await lab.killNode(one!.host);
       await lab.run("scontrol", "requeue", idOf(two!));
       const { queued, processing } = await counts();
       expect(queued + processing).toBeGreaterThan(0);

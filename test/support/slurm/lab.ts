@@ -85,12 +85,13 @@ export class SlurmLab {
     return await this.#site.run("env", `SLURM_CONF=${this.environment["SLURM_CONF"]}`, program, ...parameters);
   }
 
-  /** As if its power went: the daemon, and all that runs there. */
-  killNode(node: string): void {
+  /** As if its power went: the daemon, and all that runs there. The controller is told; by itself it notices after half a minute. */
+  async killNode(node: string): Promise<void> {
     const tasks = this.processes().filter(({ environment }) => environment.includes(`SLURMD_NODENAME=${node}`));
     const steps = tasks.map(({ pid }) => parentOf(pid)).filter((pid) => nameOf(pid) === "slurmstepd");
     for (const pid of [this.#daemons.get(node)!, ...steps, ...tasks.map((task) => task.pid)])
       signalProcess(pid, "SIGKILL");
+    await this.run("scontrol", "update", `NodeName=${node}`, "State=DOWN", "Reason=killed");
   }
 
   /** All processes that know of this Slurm: its daemons, what its jobs run, and what was started beside them. */
@@ -117,7 +118,7 @@ export class SlurmLab {
   }
 }
 
-/** A node that falls silent is noticed within seconds, and nothing waits for better times. */
+/** Nothing waits for better times. */
 function configurationOf(folder: string, port: number, nodes: readonly string[], ports: readonly number[]): string {
   const host = hostname();
   const settings = {
@@ -148,7 +149,7 @@ function configurationOf(folder: string, port: number, nodes: readonly string[],
     // More cores than the machine has.
     SlurmdParameters: "config_overrides",
     ReturnToService: 2,
-    SlurmdTimeout: 4,
+    SlurmdTimeout: 30,
     KillWait: 5,
     InactiveLimit: 0,
     TreeWidth: 65_533,
