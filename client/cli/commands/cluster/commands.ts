@@ -27,4 +27,7 @@ export const CLUSTER_COMMANDS: Readonly<Record<string, Load>> = {
 
 export const CLUSTER_GROUPS: Readonly<Record<string, string>> = {
   cluster: "Clusters on this machine and elsewhere: start, status, scale, stop, list.",
+  ...Object.fromEntries(
+    Object.keys(ENGINES).map((engine) => [`cluster ${engine}`, `such clusters: ${Object.keys(ACTS).join(", ")}`]),
+  ),
 };

@@ -1,4 +1,5 @@
 /** pe-client cluster ENGINE start. */
+import { resolve } from "node:path";
 import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../../common/command-line/console.ts";
 import { counted } from "../../../../common/counted.ts";
@@ -27,7 +28,7 @@ export function startCommand(engine: Engine): CommandSpec {
       "where all of it runs, nothing.",
     ...(argument !== undefined && { argument }),
     options: [
-      { flags: "--workers N", about: "how many" },
+      { flags: "--workers N", about: "how many (default: 1; on hosts, one for each)" },
       ...options,
       ...WORKER_OPTIONS,
       nameOption(engine),
@@ -71,8 +72,16 @@ function workerArguments(given: Given): string[] {
     const name = option.slice(2);
     const one = given.text(name);
     const values = one === undefined ? given.texts(name) : [one];
-    return values.flatMap((value) => [option, value]);
+    return values.flatMap((value) => [option, name === "kinds" ? absolute(value) : value]);
   });
+}
+
+/** Folders: no process of the cluster begins where this command was given. */
+function absolute(folders: string): string {
+  return folders
+    .split(",")
+    .map((folder) => (folder.trim() === "" ? folder : resolve(folder.trim())))
+    .join(",");
 }
 
 function readPort(text: string): number {
