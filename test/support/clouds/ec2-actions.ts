@@ -68,10 +68,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     })),
   }),
   DescribeInstanceAttribute: (account, form) => {
-    const { id, uses } = account.get(word(form, "InstanceId"));
+    const { id, uses, says } = account.get(word(form, "InstanceId"));
     const groupSet = uses.filter((one) => one.startsWith("sg-")).map((groupId) => ({ groupId }));
     const attribute = word(form, "Attribute");
-    return { instanceId: id, ...(attribute === "groupSet" ? { groupSet } : { [attribute]: { value: false } }) };
+    return {
+      instanceId: id,
+      ...(attribute === "groupSet" ? { groupSet } : { [attribute]: { value: says[attribute] ?? false } }),
+    };
   },
   TerminateInstances: (account, form) => ({
     instancesSet: words(form, "InstanceId").map((id) => {
@@ -144,9 +147,17 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     return { launchTemplateVersionSet: [{ ...version, launchTemplateData: says }] };
   },
   CreateLaunchTemplate: (account, form) => {
-    const market = (form["LaunchTemplateData"] as Form)["InstanceMarketOptions"] as Form;
-    const says = { instanceMarketOptions: { marketType: word(market, "MarketType") } };
-    return { launchTemplate: templateSays(account.make("template", { name: word(form, "LaunchTemplateName"), says })) };
+    const data = form["LaunchTemplateData"] as Form;
+    const [network] = forms(data, "NetworkInterface");
+    const about = {
+      name: word(form, "LaunchTemplateName"),
+      says: {
+        instanceMarketOptions: { marketType: word(data, "InstanceMarketOptions", "MarketType") },
+        networkInterfaceSet: [{ subnetId: word(network, "SubnetId"), groupSet: words(network, "SecurityGroupId") }],
+      },
+      uses: words(network, "SecurityGroupId"),
+    };
+    return { launchTemplate: templateSays(account.make("template", about)) };
   },
   DeleteLaunchTemplate: (account, form) => {
     const template = account.get(word(form, "LaunchTemplateId"));
@@ -171,9 +182,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 function run(account: Ec2Account, form: Form): Thing {
   const [network] = forms(form, "NetworkInterface");
   const address = account.nextAddress();
-  const template = word(form, "LaunchTemplate", "LaunchTemplateName");
-  if (template !== "" && account.all("template").every(({ name }) => name !== template))
-    throw new Refusal("InvalidLaunchTemplateName.NotFoundException", `there is no template ${template}`);
+  const named = word(form, "LaunchTemplate", "LaunchTemplateName");
+  const template = account.all("template").find(({ name }) => name === named);
+  if (named !== "" && template === undefined)
+    throw new Refusal("InvalidLaunchTemplateName.NotFoundException", `there is no template ${named}`);
   const says = {
     imageId: word(form, "ImageId"),
     instanceType: word(form, "InstanceType"),
@@ -181,14 +193,14 @@ function run(account: Ec2Account, form: Form): Thing {
     subnetId: word(network, "SubnetId"),
     privateIpAddress: address,
     ipAddress: address,
-    instanceLifecycle: template === "" ? undefined : "spot",
+    instanceLifecycle: template === undefined ? undefined : "spot",
     iamInstanceProfile: { arn: word(form, "IamInstanceProfile", "Arn") },
     metadataOptions: { httpTokens: word(form, "MetadataOptions", "HttpTokens") },
   };
   const machine = account.make("machine", {
     name: word(form, "KeyName"),
     says,
-    uses: words(network, "SecurityGroupId"),
+    uses: network === undefined && template !== undefined ? template.uses : words(network, "SecurityGroupId"),
     tags: tagsFor(form, "instance"),
   });
   const size = Number(word(forms(form, "BlockDeviceMapping")[0], "Ebs", "VolumeSize"));
@@ -203,6 +215,7 @@ function machineSays({ id, says, tags, state }: Thing): Answer {
     launchTime: "2026-01-01T00:00:00.000Z",
     placement: { availabilityZone: "eu-central-1a" },
     vpcId: VPC,
+    networkInterfaceSet: [{ networkInterfaceId: id.replace("i-", "eni-"), status: "in-use" }],
     ...says,
     tagSet: tagList(tags),
   };
