@@ -5,8 +5,8 @@ import { PeError } from "../../common/errors.ts";
 import { defaultAccessFile, readAccessFile } from "../../protocol/access-file.ts";
 import { clusterFiles, clusterFolder, clusterNames } from "../engines/cluster-record.ts";
 
-/** A scheduler of this machine takes a connection at once, or is not there. */
-const CONNECT_MS = 500;
+/** A scheduler of this machine takes a connection at once, or is not there; a busy machine takes its time. */
+const CONNECT_MS = 3000;
 
 /**
  * The access file that the options mean: what `--access-file` or `--cluster` names; else, where neither `--scheduler` nor
