@@ -70,6 +70,12 @@ describe("pe-client cluster local", () => {
     const again = await start(user, "--workers", "2");
     expect([again.started, again.members.map(pidOf)]).toEqual([false, first.members.map(pidOf)]);
     const [scheduler, , second] = first.members;
+    expect(await user.well("cluster", "local", "logs")).toMatch(/^scheduler on \S+ \(running\)\n(.*\n)*local-2 on/);
+    const { lines } = (
+      JSON.parse(await user.well("cluster", "local", "logs", "local-2", "--json")) as [{ lines: string[] }]
+    )[0];
+    expect(lines.join("\n")).toMatch(/connected to the scheduler at .* as local-2/);
+    expect((await user.run("cluster", "local", "logs", "local-3")).stderr).toContain("scheduler, local-1, local-2");
     signalProcess(pidOf(second!), "SIGKILL");
     await eventually(
       async () => (await user.run("cluster", "local", "status")).status === 69,

@@ -1,4 +1,4 @@
-/** pe-client cluster: the same four commands for every engine, and one for all of them. */
+/** pe-client cluster: the same five commands for every engine, and one for all of them. */
 import type { CommandSpec } from "../../../../common/command-line/command.ts";
 import type { Engine } from "../../../engines/engine.ts";
 import { ENGINES, type EngineName } from "../../../engines/engines.ts";
@@ -8,6 +8,7 @@ type Load = () => Promise<CommandSpec>;
 const ACTS: Readonly<Record<string, () => Promise<(engine: Engine) => CommandSpec>>> = {
   start: async () => (await import("./start.ts")).startCommand,
   status: async () => (await import("./status.ts")).statusCommand,
+  logs: async () => (await import("./logs.ts")).logsCommand,
   scale: async () => (await import("./scale.ts")).scaleCommand,
   stop: async () => (await import("./stop.ts")).stopCommand,
 };
