@@ -11,11 +11,11 @@ import { ROOT } from "../support/client.ts";
 import { ec2Listener, EC2_NAMES, REGION, SOURCE } from "../support/clouds/ec2.ts";
 import { Ec2Account, type Kind, type Thing } from "../support/clouds/ec2-account.ts";
 import { cloudInLab, type CloudInLab } from "../support/clouds/in-lab.ts";
-import { CloudControl } from "../support/clouds/plays.ts";
+import { CloudControl, noCloud } from "../support/clouds/plays.ts";
 import { startSpotMetadata, type SpotMetadata } from "../support/clouds/spot-metadata.ts";
 import { eventually } from "../support/cluster-programs.ts";
 import { fileFolder } from "../support/folders.ts";
-import { Lab, noLab } from "../support/hosts/lab.ts";
+import { Lab } from "../support/hosts/lab.ts";
 import { makeBundle } from "../support/hosts/plays.ts";
 
 const HOOK_MS = 120_000;
@@ -23,12 +23,7 @@ const KINDS: readonly Kind[] = ["machine", "disk", "group", "key", "template"];
 const inTurn = test.sequential;
 const AT_ONCE = { concurrent: true };
 
-function noCloud(): string | undefined {
-  if (spawnSync("python3", ["-c", "import boto3"]).status !== 0) return "not installed here: python3-boto3";
-  return noLab();
-}
-
-const reason = noCloud();
+const reason = noCloud(["boto3"], "python3-boto3");
 if (reason !== undefined) console.warn(`test/system/clouds.test.ts is skipped: ${reason}`);
 
 let lab: Lab;

@@ -1,9 +1,20 @@
 /** The plays of ansible/ as a user runs them who has an account on a cloud and nothing else. */
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Lab, Ran } from "../hosts/lab.ts";
+import { noLab, type Lab, type Ran } from "../hosts/lab.ts";
 import { PLAYS, recapOf } from "../hosts/plays.ts";
 import type { CloudInLab } from "./in-lab.ts";
+
+/** Why there can be no cloud here; undefined when there can. @param modules What Ansible's own Python has to have. */
+export function noCloud(modules: readonly string[], packages: string): string | undefined {
+  const reason = noLab();
+  if (reason !== undefined) return reason;
+  const { stdout } = spawnSync("ansible-playbook", ["--version"], { encoding: "utf8" });
+  const [, python = "python3"] = /python version = .*\((\/.+)\)/.exec(stdout) ?? [];
+  const { status } = spawnSync(python, ["-c", `import ${modules.join()}`]);
+  return status === 0 ? undefined : `not installed here: ${packages}`;
+}
 
 export interface CloudPlayed extends Ran {
   /** Of all hosts. */
@@ -35,6 +46,7 @@ export class CloudControl {
     this.#env = {
       ...cloud.env,
       ...env,
+      ANSIBLE_ASYNC_DIR: join(lab.folder, "async"),
       ANSIBLE_NOCOLOR: "1",
       ANSIBLE_LOCAL_TEMP: join(lab.folder, "tmp"),
       ANSIBLE_SSH_CONTROL_PATH_DIR: join(lab.folder, "cp"),
