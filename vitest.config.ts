@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { NeverEnded } from "./test/support/never-ended.ts";
 
 /**
  * Three projects, fastest first:
@@ -7,10 +8,16 @@ import { defineConfig } from "vitest/config";
  */
 // On two cores vitest would leave one idle.
 const WORKERS = Math.max(2, availableParallelism() - 1);
-const shared = { exclude: ["**/node_modules/**", "**/dist/**"], testTimeout: 60_000 };
+const shared = {
+  exclude: ["**/node_modules/**", "**/dist/**"],
+  testTimeout: 60_000,
+  // Bytes that differ would drive all else out of what is kept of a run.
+  diff: { truncateThreshold: 60 },
+};
 
 export default defineConfig({
   test: {
+    reporters: ["default", new NeverEnded()],
     projects: [
       {
         test: {
