@@ -1,8 +1,7 @@
 /** How the nodes of a Slurm reach this machine. */
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { hostname } from "node:os";
 import { isLoopback } from "../../protocol/access-file.ts";
+import { addressTowards } from "../../protocol/own-address.ts";
 import { run } from "./slurm-queue.ts";
 
 /** No packet is sent to it. */
@@ -14,7 +13,7 @@ const ANY_PORT = 9;
  */
 export async function addressForNodes(): Promise<string> {
   const controller = controllerIn(await run("scontrol", ["show", "config"]));
-  const own = controller === undefined ? undefined : await addressTowards(controller).catch(() => undefined);
+  const own = controller === undefined ? undefined : await addressTowards(controller, ANY_PORT).catch(() => undefined);
   return own === undefined || isLoopback(own) ? hostname() : own;
 }
 
@@ -22,15 +21,4 @@ export async function addressForNodes(): Promise<string> {
 export function controllerIn(config: string): string | undefined {
   const [, name, address] = /^SlurmctldHost(?:\[0\])?\s*=\s*([^\s(]+)(?:\(([^)]+)\))?/m.exec(config) ?? [];
   return address ?? name;
-}
-
-async function addressTowards(host: string): Promise<string> {
-  const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
-  try {
-    socket.connect(ANY_PORT, host);
-    await once(socket, "connect");
-    return socket.address().address;
-  } finally {
-    socket.close();
-  }
 }

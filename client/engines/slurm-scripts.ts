@@ -3,6 +3,7 @@ import { PeError } from "../../common/errors.ts";
 import { clusterFiles } from "./cluster-record.ts";
 import type { ManagedCluster } from "./engine.ts";
 import { programMain } from "./programs.ts";
+import { lines, quoted } from "./shell.ts";
 
 /** What `start` was asked for. */
 export interface SlurmOptions {
@@ -109,15 +110,6 @@ export function schedulerScript({ folder, options }: Cluster, port: number): str
 function valueOf(args: readonly string[], option: string): string | undefined {
   const place = args.indexOf(option);
   return place === -1 ? undefined : args[place + 1];
-}
-
-function lines(...all: readonly string[]): string {
-  return `${all.join("\n")}\n`;
-}
-
-/** As one word of a shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** What the cluster is known by, and where its logs go. */

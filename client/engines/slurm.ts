@@ -7,7 +7,7 @@ import { counted } from "../../common/counted.ts";
 import { PeError } from "../../common/errors.ts";
 import { makeFolders } from "../../data/folders.ts";
 import { readAccessFile } from "../../protocol/access-file.ts";
-import { Client } from "../client.ts";
+import { whyNoAnswer } from "./answering.ts";
 import { clusterFiles } from "./cluster-record.ts";
 import type { Engine, ManagedCluster, Member } from "./engine.ts";
 import {
@@ -255,14 +255,7 @@ async function startSchedulerJob(cluster: Cluster): Promise<void> {
 async function answers(accessFile: string): Promise<boolean> {
   const access = await readAccessFile(accessFile);
   if (access === undefined || access.url.includes(NOWHERE)) return false;
-  try {
-    const signal = AbortSignal.timeout(ANSWER_MS / 10);
-    await (await Client.connect(undefined, { accessFile, signal })).close();
-    return true;
-  } catch {
-    // It has not begun to listen.
-    return false;
-  }
+  return (await whyNoAnswer({ accessFile, patienceMs: ANSWER_MS / 10 })) === undefined;
 }
 
 async function notUp(cluster: Cluster, job: SlurmJob | undefined, reason: string): Promise<PeError> {

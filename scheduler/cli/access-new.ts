@@ -1,10 +1,10 @@
 /** pe-scheduler access new: tokens and certificates for a scheduler that other machines reach. */
 import { JSON_OPTION, type CommandSpec, type Given } from "../../common/command-line/command.ts";
 import { printResult, type Console } from "../../common/command-line/console.ts";
+import { parsePort } from "../../common/command-line/port.ts";
 import { EXIT, PeError } from "../../common/errors.ts";
 import { PORT_DEFAULT } from "../../protocol/access-file.ts";
 import { makeAccess, tlsFiles } from "../access.ts";
-import { parsePort } from "./port.ts";
 
 export const accessNew: CommandSpec = {
   name: "access new",

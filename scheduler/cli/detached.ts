@@ -1,8 +1,8 @@
 /** A scheduler that goes on by itself: pe-scheduler --detach, stop and status. */
 import { join } from "node:path";
+import { parsePort } from "../../common/command-line/port.ts";
 import { statusCommand, stopCommand, type DetachableSpec } from "../../data/detached/commands.ts";
 import { PORT_DEFAULT, stateFolder } from "../../protocol/access-file.ts";
-import { parsePort } from "./port.ts";
 
 export const DETACHABLE: DetachableSpec = {
   program: "pe-scheduler",

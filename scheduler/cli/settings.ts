@@ -1,11 +1,11 @@
 /** What a scheduler is started with: from the command line, and for the rest from what is on this machine. */
 import { join, resolve } from "node:path";
 import type { Given } from "../../common/command-line/command.ts";
+import { parsePort } from "../../common/command-line/port.ts";
 import { PeError } from "../../common/errors.ts";
 import { defaultAccessFile, isLoopback, readAccessFile, stateFolder, type Access } from "../../protocol/access-file.ts";
 import { keepAccess, newToken, readTls, tlsFiles, type Tls } from "../access.ts";
 import type { ServeOptions, Tokens } from "../server.ts";
-import { parsePort } from "./port.ts";
 
 export interface Settings extends Pick<ServeOptions, "host" | "port" | "tls" | "tokens" | "partsFolder" | "hosts"> {
   readonly journal?: string;

@@ -1,11 +1,9 @@
 /** The ways of values between machines: a door of this worker's own, those of others, and the scheduler's port. */
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
-import { isIP } from "node:net";
 import { asPeError } from "../../common/errors.ts";
 import type { LogLine } from "../../common/log.ts";
 import { valueToken } from "../../protocol/access.ts";
 import { makeOwnCertificate } from "../../protocol/certificates.ts";
+import { addressTowards } from "../../protocol/own-address.ts";
 import { openDoor, type Door } from "../../protocol/transfer/door.ts";
 import { createFetcher } from "../../protocol/transfer/fetching.ts";
 import type { RelayAccess } from "../../protocol/transfer/relayed.ts";
@@ -52,7 +50,7 @@ async function open(
   try {
     const isSecure = relay.url.startsWith("wss:");
     return await openDoor({
-      host: host ?? (await addressTowards(relay.url)),
+      host: host ?? (await addressTowardsScheduler(relay.url)),
       ...(port !== undefined && { port }),
       ...(isSecure && { tls: makeOwnCertificate() }),
       tokenOf: (id) => valueToken(token, id),
@@ -67,16 +65,8 @@ async function open(
   }
 }
 
-/** The address of this machine from which the scheduler is reached. Nothing is sent for it. */
-async function addressTowards(url: string): Promise<string> {
+/** The address of this machine from which the scheduler is reached. */
+async function addressTowardsScheduler(url: string): Promise<string> {
   const { hostname, port } = new URL(url);
-  const host = hostname.replace(/^\[|\]$/g, "");
-  const socket = createSocket(isIP(host) === 6 ? "udp6" : "udp4");
-  try {
-    socket.connect(Number(port === "" ? "443" : port), host);
-    await once(socket, "connect");
-    return socket.address().address;
-  } finally {
-    socket.close();
-  }
+  return await addressTowards(hostname.replace(/^\[|\]$/g, ""), Number(port === "" ? "443" : port));
 }

@@ -25,6 +25,8 @@ export interface Bundle {
 /** Folder of this package: above `dist`. */
 const PACKAGE = fileURLToPath(new URL("../../../../", import.meta.url));
 const ID_DIGITS = 16;
+/** Of this installation, which stays as it is while a command runs. */
+let ours: Promise<Installed> | undefined;
 
 /**
  * @param given Tarball to take in place of this installation.
@@ -38,7 +40,7 @@ export async function openBundle(
 ): Promise<Bundle> {
   if (given !== undefined)
     return { id: await hashOf(given), place: ".", file: async () => await Promise.resolve(given) };
-  const { base, paths, id } = await installed(PACKAGE);
+  const { base, paths, id } = await (ours ??= installed(PACKAGE));
   const place = relative(base, PACKAGE).replaceAll(sep, "/");
   const path = join(folder, `package-${id}.tgz`);
   let made: Promise<string> | undefined;

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { PeError } from "../../../common/errors.ts";
 import { isLoopback, PORT_DEFAULT, readAccessFile, type Access } from "../../../protocol/access-file.ts";
 import { tlsFiles, writeAccess } from "../../../scheduler/access.ts";
-import { Client } from "../../client.ts";
+import { whyNoAnswer } from "../answering.ts";
 import { clusterFiles } from "../cluster-record.ts";
 import type { ManagedCluster } from "../engine.ts";
 import { freePort, makeClusterAccess } from "../own-scheduler.ts";
@@ -15,7 +15,6 @@ import { prepareHost, type Machines } from "./machines.ts";
 import { filesScript, startScript } from "./scripts.ts";
 import { closeTunnel, openTunnel, type Tunnel } from "./tunnel.ts";
 
-/** Where a port is shut, nothing may answer at all. */
 const ANSWER_MS = 5000;
 
 /**
@@ -59,7 +58,9 @@ export async function startRemoteScheduler(
 async function reach(cluster: ManagedCluster, tunnel: Tunnel, url: string): Promise<void> {
   const { access } = clusterFiles(cluster.folder);
   const known = await neededAccess(access);
-  const direct = await tryAnswer(access, url);
+  const ask = async (at: string): Promise<unknown> =>
+    await whyNoAnswer({ accessFile: access, url: at, patienceMs: ANSWER_MS });
+  const direct = await ask(url);
   if (direct === undefined) {
     await closeTunnel(tunnel);
     return await writeAccess(access, { ...known, url });
@@ -69,7 +70,7 @@ async function reach(cluster: ManagedCluster, tunnel: Tunnel, url: string): Prom
   cluster.tell(`${url} does not answer here: going through ssh, from port ${port} of this machine`);
   await openTunnel(tunnel, port, Number(new URL(url).port));
   await writeAccess(access, { ...known, url: `wss://127.0.0.1:${port}` });
-  const error = await tryAnswer(access, `wss://127.0.0.1:${port}`);
+  const error = await ask(`wss://127.0.0.1:${port}`);
   if (error === undefined) return;
   await closeTunnel(tunnel);
   throw new PeError(
@@ -83,17 +84,6 @@ async function reach(cluster: ManagedCluster, tunnel: Tunnel, url: string): Prom
 /** Whether clients here have another address than workers. */
 export function isTunnelled(clientUrl: string, workerUrl: string): boolean {
   return clientUrl !== workerUrl;
-}
-
-/** @returns Why it does not answer. */
-async function tryAnswer(accessFile: string, url: string): Promise<unknown> {
-  try {
-    const client = await Client.connect(url, { accessFile, signal: AbortSignal.timeout(ANSWER_MS) });
-    await client.close();
-    return undefined;
-  } catch (error) {
-    return error ?? new Error("no answer");
-  }
 }
 
 async function neededAccess(path: string): Promise<Access> {

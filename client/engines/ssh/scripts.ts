@@ -3,6 +3,8 @@
  * They answer in lines `word TAB value`.
  */
 import { posix } from "node:path";
+import { WORDS_LINES } from "../programs.ts";
+import { lines, quoted } from "../shell.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Placed } from "./hosts.ts";
 
@@ -15,16 +17,9 @@ export interface OnHost {
 
 type Process = Pick<Placed, "program" | "name">;
 
-/** Lines of a log that are told. */
-const WORDS_LINES = 8;
 const TAB = "\t";
 /** Of a file in a script; no line of one is like this. */
 const END = "pe-cluster-end-of-file";
-
-/** `text` as one word of the shell. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
 
 /**
  * Tells what is there: `node VERSION`, `old-node VERSION` or nothing; `package` when the host has it, which is then the current
@@ -157,8 +152,4 @@ function packageFolder({ id }: Bundle): string {
 
 function makeCurrent(bundle: Bundle): string {
   return `ln -sfn ${quoted(`${packageFolder(bundle)}/${bundle.place}`)} current`;
-}
-
-function lines(...all: readonly string[]): string {
-  return `${all.join("\n")}\n`;
 }

@@ -2,8 +2,9 @@
 import { resolve } from "node:path";
 import { JSON_OPTION, type CommandSpec, type Given, type OptionSpec } from "../../../../common/command-line/command.ts";
 import { printResult, type Console } from "../../../../common/command-line/console.ts";
+import { parsePort } from "../../../../common/command-line/port.ts";
 import { counted } from "../../../../common/counted.ts";
-import { EXIT, PeError } from "../../../../common/errors.ts";
+import { EXIT } from "../../../../common/errors.ts";
 import { clusterNames } from "../../../engines/cluster-record.ts";
 import { viewCluster, type ClusterView } from "../../../engines/cluster-status.ts";
 import type { Engine } from "../../../engines/engine.ts";
@@ -44,7 +45,7 @@ export function startCommand(engine: Engine): CommandSpec {
 async function run(engine: Engine, given: Given, console: Console): Promise<number> {
   const name = given.needed("name");
   const asked = await engine.read(given);
-  const port = given.parsed("port", readPort);
+  const port = given.parsed("port", (text) => parsePort(text, 1));
   const request = {
     options: asked.options,
     workers: given.parsed("workers", readWorkers) ?? asked.workers,
@@ -82,12 +83,6 @@ function absolute(folders: string): string {
     .split(",")
     .map((folder) => (folder.trim() === "" ? folder : resolve(folder.trim())))
     .join(",");
-}
-
-function readPort(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  if (port >= 1 && port <= 65_535) return port;
-  throw new PeError("PE_PARAMETER", `Cannot read --port "${text}": expected a whole number from 1 to 65535`);
 }
 
 function startedText({ name: engine, where }: Engine, view: ClusterView, started: boolean, isOnly: boolean): string {

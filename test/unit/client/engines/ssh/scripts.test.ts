@@ -8,12 +8,12 @@ import {
   filesScript,
   listScript,
   lookScript,
-  quoted,
   removeScript,
   startScript,
   stopScript,
   unpackCommand,
 } from "../../../../../client/engines/ssh/scripts.ts";
+import { quoted } from "../../../../../client/engines/shell.ts";
 import { testFolder } from "../../../../support/folders.ts";
 
 const NASTY = `it's "$HOME" \`id\` \\ and\ttwo  spaces; rm -rf x`;
