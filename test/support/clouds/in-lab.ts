@@ -6,6 +6,7 @@ import type { RequestListener } from "node:http";
 import { createServer } from "node:https";
 import { join } from "node:path";
 import type { Lab } from "../hosts/lab.ts";
+import { relay } from "../hosts/relay.ts";
 
 export interface CloudInLab {
   /** What a command has to be put behind to reach the cloud. */
@@ -41,22 +42,4 @@ export async function cloudInLab(lab: Lab, names: readonly string[], answer: Req
       await once(server, "close");
     },
   };
-}
-
-const RELAY = `
-const net = require("node:net");
-const server = net.createServer((near) => {
-  const far = net.connect(process.argv[1]);
-  for (const [one, other] of [[near, far], [far, near]]) one.pipe(other).on("error", () => one.destroy());
-});
-server.listen(Number(process.argv[3]), process.argv[2], () => console.log("ready"));
-`;
-
-/** Leads from an address in the lab to a socket of this machine's file system. Ends with the lab. */
-export async function relay(lab: Lab, socket: string, address: string, port: number): Promise<void> {
-  await new Promise<void>((ready, fail) => {
-    const args = ["-e", RELAY, socket, address, String(port)];
-    const ended = lab.control(process.execPath, args, { onOutput: () => ready() });
-    ended.then(({ stderr }) => fail(new Error(stderr)), fail);
-  });
 }

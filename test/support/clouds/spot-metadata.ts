@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import type { Lab } from "../hosts/lab.ts";
-import { relay } from "./in-lab.ts";
+import { relay } from "../hosts/relay.ts";
 
 const SESSION = "session-of-a-machine";
 const [ADDRESS, PORT] = ["10.77.0.1", 8169];

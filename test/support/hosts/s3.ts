@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { relay } from "../clouds/in-lab.ts";
 import { makeBucket, putObjects } from "../s3/as-user.ts";
 import { startCeph } from "../s3/ceph.ts";
 import type { Lab } from "./lab.ts";
+import { relay } from "./relay.ts";
 
 const [ADDRESS, PORT] = ["10.77.0.1", 7480];
 const BUCKET = "lasers";
