@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { mutated, MUTANTS } from "./mutants.ts";
 import { drawOptions } from "./options.ts";
+import { nowAt } from "../support/never-ended.ts";
 import { World } from "./world.ts";
 
 const FIXED_SEEDS = 300;
@@ -69,7 +70,12 @@ describe("the simulated cluster", () => {
     () => {
       const first = 1 + Math.floor(Math.random() * 1e9);
       const stopMs = performance.now() + FRESH_SECONDS * 1000;
-      for (let seed = first; performance.now() < stopMs; seed++) run(seed, seed % 5 === 0);
+      for (let seed = first; performance.now() < stopMs; seed++) {
+        const isCalm = seed % 5 === 0;
+        nowAt(`seed ${seed}${isCalm ? " --calm" : ""}`);
+        run(seed, isCalm);
+      }
+      nowAt(undefined);
     },
     FRESH_SECONDS * 1000 + 60_000,
   );
