@@ -191,6 +191,7 @@ class RunningWorker implements Worker {
     this.#lanes = Array.from({ length: threads }, (_, slot) =>
       pool.openLane({
         onEnded: (ended) => this.#onEnded(slot, ended),
+        onUp: () => this.#step({ type: "thread-up", slot }),
         onDied: (reason) => this.#step({ type: "thread-died", slot, reason }),
       }),
     );

@@ -15,6 +15,8 @@ interface Told {
   readonly failed: number[];
   readonly storing: number[];
   readonly deaths: string[];
+  /** For each start of its thread, how many tasks had ended. */
+  readonly ups: number[];
 }
 
 async function openLane(partAccess: { schedulerUrl?: string } = {}, onEnded = (): void => undefined): Promise<Told> {
@@ -25,6 +27,7 @@ async function openLane(partAccess: { schedulerUrl?: string } = {}, onEnded = ()
     failed: [] as number[],
     storing: [] as number[],
     deaths: [] as string[],
+    ups: [] as number[],
   };
   const lane = pool.openLane({
     onEnded: (ended) => {
@@ -33,6 +36,7 @@ async function openLane(partAccess: { schedulerUrl?: string } = {}, onEnded = ()
       told.storing.push(...ended.storing.map(({ task }) => task));
       onEnded();
     },
+    onUp: () => void told.ups.push(told.done.length),
     onDied: (reason) => void told.deaths.push(reason),
   });
   return { ...told, lane };
@@ -103,7 +107,7 @@ describe("lane.run()", () => {
 
 describe("a death", () => {
   test("is told once; the frames that waited are not run, those that come later are", async () => {
-    const { lane, done, deaths } = await openLane();
+    const { lane, done, deaths, ups } = await openLane();
     lane.run(noop(0));
     lane.run(frameOf("die", [{}], { first: 1 }));
     lane.run(noop(2));
@@ -116,6 +120,8 @@ describe("a death", () => {
       [3, 3],
     ]);
     expect(deaths).toHaveLength(1);
+    // And each start before any task that comes of it.
+    expect(ups).toEqual([0, 1]);
   });
 
   test("by kill() says why, also when the thread had nothing to do by then", async () => {

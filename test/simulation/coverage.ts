@@ -57,6 +57,7 @@ const HAND_EVENTS = [
   "assign",
   "computed",
   "ended",
+  "thread-up",
   "thread-died",
   "memory",
   "drain",
@@ -161,7 +162,8 @@ export const TABLES = {
       "fetching/stored": "only reports are stored",
       "fetching/computed": "has not begun",
       "fetching/ended": "has not begun",
-      "fetching/thread-died": "is in no thread",
+      "fetching/thread-up": "is in no thread",
+      "fetching/thread-died": "as above",
       "line/stored": "only reports are stored",
       "line/ended": "has not begun",
       "frame/stored": "only reports are stored",
@@ -175,11 +177,15 @@ export const TABLES = {
       "storing/computed": "was computed",
       "done/computed": "has ended",
       "failed/computed": "has ended",
-      "storing/thread-died": "is in no thread",
+      "storing/thread-up": "is in no thread",
+      "storing/thread-died": "as above",
       "done/ended": "has ended",
       "failed/ended": "has ended",
-      "line/thread-died": "is in no thread",
+      "line/thread-up": "is in no thread",
+      "line/thread-died": "as above",
+      "done/thread-up": "as above",
       "done/thread-died": "as above",
+      "failed/thread-up": "as above",
       "failed/thread-died": "as above",
       "dropped/stored": "nobody reports it",
       "dropped/drop": "the scheduler has forgotten it",
@@ -239,8 +245,9 @@ export class Coverage {
         for (const ended of [...event.done, ...event.failed]) this.#handEnded(state, event.slot, ended, "ended");
         for (const ended of event.storing) this.#handEnded(state, event.slot, ended, "computed");
         return;
+      case "thread-up":
       case "thread-died":
-        for (const hand of state.slots[event.slot]!.frame) this.#count("hands", hand.state.name, "thread-died");
+        for (const hand of state.slots[event.slot]!.frame) this.#count("hands", hand.state.name, event.type);
         return;
       default:
         for (const hand of state.hands.values()) this.#count("hands", hand.state.name, event.type);

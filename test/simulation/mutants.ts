@@ -352,6 +352,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "if (first.timeoutMs < 0)",
   },
   {
+    name: "the time that a thread needs to start is its first task's",
+    file: "worker/core/core.ts",
+    find: "return onThreadUp(state, event.slot);",
+    replace: "return;",
+  },
+  {
     name: "a task that nobody wants is not ended",
     file: "worker/core/threads.ts",
     find: "state.nowMs - first.state.sinceMs > DROP_GRACE_MS)",

@@ -18,7 +18,7 @@ import { isReady, leaveValues } from "../../worker/core/values.ts";
 import { must } from "./ledger.ts";
 import type { Connection } from "./network.ts";
 import type { World } from "./world.ts";
-import { compute, VERSION, type Behaviour } from "./workload.ts";
+import { compute, TIMEOUT_MS, VERSION, type Behaviour } from "./workload.ts";
 
 type RunEffect = Extract<WorkerEffect, { type: "run" }>;
 type FetchEffect = Extract<WorkerEffect, { type: "fetch-value" }>;
@@ -43,6 +43,8 @@ interface Thread {
   storing: HandOutId[];
   /** Changes when what was under way is void. */
   turn: number;
+  /** It starts with the first frame that it gets. */
+  isUp: boolean;
 }
 
 /** A connection of a worker. */
@@ -74,9 +76,9 @@ export class WorkerHost {
   readonly #contents = new WeakMap<TaskDone, Uint8Array>();
   /** Values that are being fetched. */
   readonly #fetching = new Set<string>();
-  /** The message after which the connection breaks: some wait for the worst moment. */
   /** The process before this one, where it was killed. */
   #died: string | undefined;
+  /** The message after which the connection breaks: some wait for the worst moment. */
   #breaksAfter: "inputs" | "register" | undefined;
   /** What counts as a death of tasks if this process dies before it is heard of again. */
   #atStake: { readonly hit: () => void }[] = [];
@@ -123,6 +125,7 @@ export class WorkerHost {
       failed: [],
       storing: [],
       turn: 0,
+      isUp: false,
     }));
     this.#tick(this.#life);
     this.#connect(this.#life);
@@ -516,7 +519,24 @@ export class WorkerHost {
     must(frame.tasks.length > 0, `slot ${frame.slot} of ${this.name} is given an empty frame`);
     const inputs = frame.tasks.map((task) => task.inputs.map((input) => this.#contentOf(input)));
     thread.frames.push({ ...frame, inputs });
-    if (thread.frames.length === 1) this.#begin(frame.slot);
+    if (thread.frames.length > 1) return;
+    if (thread.isUp) this.#begin(frame.slot);
+    else this.#startThread(frame.slot);
+  }
+
+  #startThread(slot: number): void {
+    const thread = this.#threads[slot]!;
+    const { turn } = thread;
+    const isSlow = this.#random.uniform() < 0.05;
+    const startMs = isSlow ? TIMEOUT_MS * (0.8 + 0.1 * this.#random.uniform()) : this.#random.uniform() ** 3 * 300;
+    this.#world.clock.after(startMs, () =>
+      this.#soon(() => {
+        if (thread !== this.#threads[slot] || turn !== thread.turn) return;
+        thread.isUp = true;
+        this.#step({ type: "thread-up", slot });
+        this.#begin(slot);
+      }),
+    );
   }
 
   /** As the shell gives it to a thread, which keeps it. */
@@ -620,6 +640,7 @@ export class WorkerHost {
     const running = frame.tasks[thread.place];
     if (running !== undefined) this.#world.hit(frame.id, running.task);
     thread.turn++;
+    thread.isUp = false;
     // What it said before it died still arrives, and frames that come until its death is heard of die with it.
     this.#tellEnded(slot);
     thread.frames = [];
@@ -637,6 +658,7 @@ export class WorkerHost {
         // A frame that ended meanwhile: the thread is ended all the same.
         if (thread.frames.length > 0) return this.#threadDies(slot, reason);
         thread.turn++;
+        thread.isUp = false;
         this.#step({ type: "thread-died", slot, reason });
       }),
     );

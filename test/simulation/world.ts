@@ -79,6 +79,9 @@ const SETTLING_MS = 240_000;
 /** After the faults, endless tasks of jobs without a time limit are cancelled. */
 const CANCEL_AFTER_MS = 15_000;
 
+/** Far more than any world needs: where time stands still, or runs in circles, that is told. */
+const ACTIONS_MAX = 20_000_000;
+
 export class World {
   readonly options: Options;
   readonly cores: Cores;
@@ -101,6 +104,7 @@ export class World {
   readonly #begins = new Map<string, number[]>();
   readonly #hits = new Map<string, number>();
   #link = 0;
+  #actions = 0;
   #isQuiet = false;
 
   constructor(options: Options, cores: Cores = CORES, observers: { coverage?: Coverage; trace?: Trace } = {}) {
@@ -279,7 +283,10 @@ export class World {
     const stopMs = this.clock.nowMs + withinMs;
     // So that there is a next action at that time.
     this.clock.at(stopMs, () => undefined);
-    while (this.clock.nowMs < stopMs && !isDone()) this.clock.next();
+    while (this.clock.nowMs < stopMs && !isDone()) {
+      this.clock.next();
+      must(++this.#actions <= ACTIONS_MAX, `the world is still at it after ${ACTIONS_MAX} actions`);
+    }
   }
 
   /** One kind of fault, again and again at random. */

@@ -15,7 +15,7 @@ import {
   type WorkerIdentity,
   type WorkerState,
 } from "./state.ts";
-import { checkTimes, drop, fillSlots, onEnded, onThreadDied } from "./threads.ts";
+import { checkTimes, drop, fillSlots, onEnded, onThreadDied, onThreadUp } from "./threads.ts";
 import {
   free,
   isReady,
@@ -75,6 +75,8 @@ function handle(state: WorkerState, event: WorkerEvent): void {
       );
     case "ended":
       return onEnded(state, event);
+    case "thread-up":
+      return onThreadUp(state, event.slot);
     case "thread-died":
       return onThreadDied(state, event.slot, event.reason);
     case "value-here":

@@ -41,6 +41,8 @@ export type WorkerEvent =
       /** Computed; their parts are on their way to the store, and the thread goes on. */
       readonly storing: readonly HandOutId[];
     }
+  /** The thread of a slot has started, with frames waiting for it: until now no task could begin. */
+  | { readonly type: "thread-up"; readonly slot: number }
   /** The thread is gone: killed, out of memory, or it ended itself. The shell has made a new one. */
   | { readonly type: "thread-died"; readonly slot: number; readonly reason: string }
   /** A value was fetched from another worker, or read back from the disk: it is in memory. */

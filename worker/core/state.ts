@@ -93,7 +93,7 @@ export interface Slot {
   readonly number: number;
   /** Hand-outs of its frames whose computing has not ended, in order; the first is running. */
   frame: HandOut[];
-  /** When the first one began. */
+  /** When the first one began, or was given to a thread that has still to start. */
   begunMs: number;
   /** Why its thread is being ended, and on account of which hand-out. */
   killedFor: { readonly hand: HandOut; readonly code: string; readonly reason: string } | undefined;

@@ -122,6 +122,11 @@ function learn(state: WorkerState, job: number, tookUs: number): void {
   state.tookUs.set(job, before === undefined ? tookUs : before + MEAN_WEIGHT * (tookUs - before));
 }
 
+/** The time that a thread needs to start is not its first task's. */
+export function onThreadUp(state: WorkerState, number: number): void {
+  state.slots[number]!.begunMs = state.nowMs;
+}
+
 /**
  * The thread of a slot is gone: the task that ran is to blame, those behind it go back to the line, first again. When the
  * thread was ended on account of a task that ended by itself in the meantime, nobody is to blame.

@@ -105,6 +105,8 @@ export type LongResult = { readonly result: Uint8Array } | { readonly value: Sha
 
 /** Everything a thread may say. */
 export type ToPool =
+  /** It listens: the first thing that it says. */
+  | { readonly type: "up" }
   /** There is news on the board. */
   | { readonly type: "look" }
   | LongEnd

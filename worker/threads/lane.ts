@@ -22,6 +22,8 @@ const STARTS_MAX = 2;
 export interface LaneListener {
   /** Each task is told once, and never done before its parts are durable. */
   onEnded(ended: Ended): void;
+  /** Its thread has started, and begins the first of the frames that wait for it. */
+  onUp?(): void;
   /** Its thread died, or was ended. What was not told by now is not run; what is given from now on is. */
   onDied(reason: string): void;
 }
@@ -162,6 +164,8 @@ export class Lane {
   #onMessage(message: ToPool): void {
     const port = this.#port!;
     switch (message.type) {
+      case "up":
+        return this.#listener.onUp?.();
       case "look":
         return this.look();
       case "ended":

@@ -30,6 +30,7 @@ export async function listKinds(): Promise<readonly KindVersion[]> {
  */
 export async function runFrames(messages: MessagePort): Promise<void> {
   const port = new ThreadPort(messages);
+  port.say({ type: "up" });
   // A function of its own, so that nothing of a frame is kept until the next one comes.
   while (await runNext(port)) {
     // While there is work enough, the pool looks at the board when it likes: each report costs all processes a wake-up.

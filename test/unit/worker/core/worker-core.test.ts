@@ -256,6 +256,26 @@ describe("ended", () => {
   });
 });
 
+describe("thread-up", () => {
+  test("is when time limits begin to count: what its start takes is not its first task's", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1], { timeoutMs: 1000 });
+    worker.tick(900);
+    worker.step({ type: "thread-up", slot: 0 });
+    worker.tick(900);
+    expect(worker.did("kill")).toEqual([]);
+    worker.tick(200);
+    expect(worker.did("kill")).toMatchObject([{ slot: 0 }]);
+  });
+
+  test("may never come: such a thread is ended, too", () => {
+    const worker = new WorkerUnderTest().connect();
+    worker.assign([1], { timeoutMs: 1000 });
+    worker.tick(1100);
+    expect(worker.did("kill")).toMatchObject([{ slot: 0 }]);
+  });
+});
+
 describe("thread-died", () => {
   test("blames the task that ran; those behind it run next", () => {
     const worker = new WorkerUnderTest().connect();
