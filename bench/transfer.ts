@@ -144,6 +144,19 @@ async function large(
     }
     await holder.tell({ type: "drop", task: 4 });
   }
+  await stream(round, { holder, first, serving });
+}
+
+/** As many bytes in values that are used and given up one after the other: what a graph of images does. */
+async function stream(round: Round, { holder, first, serving }: Omit<Parts, "relays">): Promise<void> {
+  const name = "1 GB in ten values, one after the other";
+  const bytes = LARGE_BYTES / 10;
+  await holder.tell({ type: "hold", task: 5, bytes, spilled: false });
+  await first.tell({ type: "memory" });
+  const { ms } = (await first.tell({ type: "fetch", task: 5, bytes, times: 10, at: serving.plain })) as Fetched;
+  round[name] = ms.reduce((sum, one) => sum + one, 0);
+  round[`${name}: memory of the needer`] = (await first.tell({ type: "memory" })) as number;
+  await holder.tell({ type: "drop", task: 5 });
 }
 
 /** A process that is told things. */

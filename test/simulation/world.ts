@@ -80,7 +80,7 @@ const SETTLING_MS = 240_000;
 const CANCEL_AFTER_MS = 15_000;
 
 /** Far more than any world needs: where time stands still, or runs in circles, that is told. */
-const ACTIONS_MAX = 20_000_000;
+const ACTIONS_MAX = 2_000_000;
 
 export class World {
   readonly options: Options;
