@@ -7,9 +7,8 @@ import { mayGet, type WorkerRecord } from "./worker-record.ts";
 /** Values of a leaving worker that are on their way at a time. */
 const MOVING_MAX = 4;
 
-/** From now on its values move. */
+/** From now on its values move: those that it has, and what the tasks make that it still runs. */
 export function retire(state: SchedulerState, worker: WorkerRecord): void {
-  if (worker.values.size === 0) return;
   state.retiring.add(worker);
   moveValues(state, worker);
 }
@@ -30,7 +29,6 @@ function moveValues(state: SchedulerState, worker: WorkerRecord): void {
     } else if (value.keeping.size > 0) moving++;
     else if (moving < MOVING_MAX && move(state, value, worker, others)) moving++;
   }
-  if (worker.values.size === 0) state.retiring.delete(worker);
 }
 
 function isHeldElsewhere({ holders }: Value, worker: WorkerRecord): boolean {

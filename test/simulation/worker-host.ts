@@ -13,6 +13,7 @@ import type {
 } from "../../worker/core/events.ts";
 import { valueKey, type ValueName } from "../../protocol/held-values.ts";
 import { VERDICT_AFTER_MS } from "../../scheduler/core/limits.ts";
+import { TICK_GAP_MS } from "../../worker/core/limits.ts";
 import { handKey, type WorkerState } from "../../worker/core/state.ts";
 import { isReady, leaveValues } from "../../worker/core/values.ts";
 import { must } from "./ledger.ts";
@@ -528,7 +529,9 @@ export class WorkerHost {
     const thread = this.#threads[slot]!;
     const { turn } = thread;
     const isSlow = this.#random.uniform() < 0.05;
-    const startMs = isSlow ? TIMEOUT_MS * (0.8 + 0.1 * this.#random.uniform()) : this.#random.uniform() ** 3 * 300;
+    // With what the worker does not forgive itself for standing still, no more than a task's time.
+    const slowMs = TIMEOUT_MS - TICK_GAP_MS - 600 + 400 * this.#random.uniform();
+    const startMs = isSlow ? slowMs : this.#random.uniform() ** 3 * 300;
     this.#world.clock.after(startMs, () =>
       this.#soon(() => {
         if (thread !== this.#threads[slot] || turn !== thread.turn) return;

@@ -270,12 +270,14 @@ export class World {
     this.#checkEnd();
   }
 
-  /** An upper bound of what is left to do, on one slot. */
+  /** An upper bound of what is left to do, on one slot, by tasks that each need the one before. */
   #workMs(): number {
+    const { delayMs, delaySpreadMs, fsyncMs } = this.options;
+    const tripMs = 2 * (delayMs + delaySpreadMs) + fsyncMs;
     let workMs = 0;
     for (const { behaviours } of this.plans)
       for (const behaviour of behaviours)
-        workMs += behaviour === "endless" ? 60_000 : behaviour === "good" ? this.options.taskMs * 2 : 10_000;
+        workMs += tripMs + (behaviour === "endless" ? 60_000 : behaviour === "good" ? this.options.taskMs * 2 : 10_000);
     return workMs;
   }
 
@@ -428,11 +430,14 @@ export class World {
   #checkHolders(): void {
     const { state } = this.scheduler.core!;
     for (const { name, values } of state.workers.values()) {
+      const host = this.workerNamed(name);
+      // It has just left, and the scheduler has not heard of it.
+      if (!host.isUp) continue;
       const known = [...values].map((key) => {
         const { job, task } = state.values.get(key)!;
         return valueKey({ id: job.id, task });
       });
-      const held = this.workerNamed(name).heldValues();
+      const held = host.heldValues();
       const [all, both] = [new Set([...known, ...held]), new Set(known.filter((key) => held.includes(key)))];
       const odd = [...all].filter((key) => !both.has(key));
       must(

@@ -10,7 +10,7 @@ const inUse = new Set<string>();
 
 // What a test that failed has left running on this machine.
 afterEach(() => {
-  for (const folder of inUse) for (const pid of processesOf(folder)) signalProcess(pid, "SIGKILL");
+  for (const folder of inUse) for (const pid of processesOf(folder).keys()) signalProcess(pid, "SIGKILL");
   inUse.clear();
 });
 
@@ -57,11 +57,11 @@ export async function clusterUser(): Promise<ClusterUser> {
   return { folder, run, well, told };
 }
 
-/** Processes of this machine whose command line names something in the folder. */
-export function processesOf(folder: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid) && commandLine(name).includes(folder))
-    .map(Number);
+/** Processes of this machine whose command line names something in the folder, by their numbers. */
+export function processesOf(folder: string): ReadonlyMap<number, string> {
+  const others = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+  const all = others.map((name) => [Number(name), commandLine(name)] as const);
+  return new Map(all.filter(([, command]) => command.includes(folder)));
 }
 
 function commandLine(pid: string): string {

@@ -311,6 +311,20 @@ describe("a worker that leaves", () => {
     expect(s.holders(job, 0)).toEqual(["b"]);
   });
 
+  test("has what its last tasks make fetched by another as well", () => {
+    const s = new SchedulerUnderTest();
+    const a = s.worker("a");
+    const job = s.submit(1);
+    const last = s.leases(a);
+    s.say(a, { type: "leaving" });
+    const b = s.worker("b");
+    s.doneWithValues(a, last);
+    s.pass(500, [a, b]);
+    expect(s.saidTo(b, "keep")).toMatchObject([{ values: [{ id: "job", task: 0, sources: [{ worker: "a" }] }] }]);
+    s.say(b, { type: "have", id: "job", tasks: column(0), sizes: column(BYTES) });
+    expect(s.holders(job, 0)).toEqual(["b"]);
+  });
+
   test("may go when there is no other", () => {
     const s = new SchedulerUnderTest();
     const a = s.worker("a");
