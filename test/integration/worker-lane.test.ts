@@ -124,6 +124,17 @@ describe("a death", () => {
     expect(ups).toEqual([0, 1]);
   });
 
+  test("by kill() waits until the thread has started, and blames what it was given", async () => {
+    const { lane, done, deaths, ups } = await openLane();
+    lane.run(noop(0));
+    lane.kill("it was too late");
+    await until(() => deaths.length === 1);
+    expect(deaths).toEqual(["it was too late"]);
+    lane.run(noop(1));
+    await until(() => done.some(([task]) => task === 1));
+    expect(ups).toHaveLength(1);
+  });
+
   test("by kill() says why, also when the thread had nothing to do by then", async () => {
     const { lane, done, deaths } = await openLane();
     lane.run(frameOf("hang", [{}]));

@@ -2,6 +2,7 @@
 import { copyFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 import { PeError } from "../../common/errors.ts";
 import { readPart } from "../../data/part-folder.ts";
@@ -302,6 +303,33 @@ describe("pool.letGo()", () => {
       pool.collect();
       return memoryOfArrays() - before < BYTES;
     });
+  });
+});
+
+describe("pool.destroy()", () => {
+  test("interrupts no thread that still loads its modules, nor one that takes the place of another", async () => {
+    const up = new WeakSet<Worker>();
+    const stopped: boolean[] = [];
+    const { emit, terminate } = Worker.prototype;
+    Worker.prototype.emit = function (this: Worker, name: string, ...args: unknown[]) {
+      if (name === "message" && Object.hasOwn(args[0] as object, "up")) up.add(this);
+      return emit.call(this, name, ...args);
+    };
+    Worker.prototype.terminate = async function (this: Worker) {
+      stopped.push(up.has(this));
+      return await terminate.call(this);
+    };
+    try {
+      await (await openPool({ threads: 3 })).destroy();
+      expect(stopped).toEqual([true, true, true]);
+      const pool = await openPool();
+      await pool.listKinds();
+      expect(await runFrame(pool, { kind: "die", parameters: [{}] })).toMatchObject({ end: { type: "died" } });
+      await pool.destroy();
+      expect(stopped.slice(3)).not.toContain(false);
+    } finally {
+      Object.assign(Worker.prototype, { emit, terminate });
+    }
   });
 });
 

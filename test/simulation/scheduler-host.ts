@@ -316,8 +316,9 @@ function isOfRequest(effect: SchedulerEffect): boolean {
   return effect.type === "journal" && effect.record.type !== "lost" && effect.record.type !== "erred";
 }
 
+/** Whoever seeks a value may be told in the same step that it is lost for good, and what comes of that is journaled. */
 function isRefusal(effect: SchedulerEffect): boolean {
-  return effect.type === "to-client" && effect.message.type === "refused";
+  return effect.type === "to-client" && effect.message.type === "refused" && effect.message.code !== "PE_VALUE_LOST";
 }
 
 function ledgerOf(records: Iterable<Parameters<Ledger["apply"]>[0]>): Ledger {

@@ -37,6 +37,8 @@ const FOUND: Readonly<Record<string, number>> = {
   "a copy that the disk had lost was looked for again and again on the worker that had lost it": 120742558,
   "a result that nobody wanted any more was put into the place of one that was on its way to the disk": 791680387,
   "a value of a job that an error had ended was computed again for a task of another job (the simulation forbade it)": 239471157,
+  "a value that was sought could not be computed again, and that ended its job (the simulation took it for a request refused)": 893574111,
+  "a value made on a leaving worker after its others had moved stayed there": 35192346,
   "an acquittal that was not durable when the scheduler died is a death again (of the simulation's own count)": 662975486,
 };
 

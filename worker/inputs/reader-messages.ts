@@ -24,7 +24,9 @@ export type ToReader =
   /** Nobody uses this memory any more. */
   | { readonly type: "reuse"; readonly memory: SharedArrayBuffer }
   /** Shared memory was let go that this thread may have seen: it collects its garbage. */
-  | { readonly type: "collect" };
+  | { readonly type: "collect" }
+  /** There is nothing more to do. */
+  | { readonly type: "end" };
 
 export type FromReader =
   /** Inputs of the tasks that were asked about first of those that are not answered. */

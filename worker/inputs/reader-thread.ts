@@ -28,6 +28,9 @@ parentPort!.on("message", (message: ToReader) => {
       return memory.giveBack(message.memory);
     case "collect":
       return void collectGarbage();
+    case "end":
+      // In a thread, that is the end of the thread.
+      process.exit();
   }
 });
 

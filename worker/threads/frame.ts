@@ -58,6 +58,12 @@ export interface Pieces {
   readonly ends: Uint32Array;
 }
 
+/** What a thread says first, when it has loaded its modules. */
+export interface ThreadUp {
+  /** Its number. */
+  readonly up: number;
+}
+
 /** What every thread of a pool knows from its beginning. */
 export interface ThreadData {
   readonly kinds: readonly string[];

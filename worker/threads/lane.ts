@@ -70,6 +70,10 @@ export class Lane {
   /** How often a thread died before it had begun the first frame. */
   #vainStarts = 0;
   #kill = new AbortController();
+  /** Whether its thread listens. */
+  #isUp = false;
+  /** Why a thread is to be ended as soon as it has started: before, it might take the process with it. */
+  #killedEarly: string | undefined;
   /** Dead, and the listener does not know yet. */
   #isDying = false;
 
@@ -107,7 +111,8 @@ export class Lane {
   kill(reason: string): void {
     if (this.#isDying) return;
     if (this.#port === undefined) queueMicrotask(() => this.#listener.onDied(reason));
-    else this.#kill.abort(reason);
+    else if (this.#isUp) this.#kill.abort(reason);
+    else this.#killedEarly ??= reason;
   }
 
   /** Lets the thread end what it has, and gives it back. */
@@ -132,6 +137,7 @@ export class Lane {
       await Promise.race([closed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     }
     this.#isDying = reason !== undefined;
+    this.#isUp = false;
     this.look();
     this.#port = undefined;
     this.#pool.exchange.forget(near);
@@ -150,6 +156,7 @@ export class Lane {
     // What is being stored will be told; of the rest the listener has to know where it begins.
     await this.#stored();
     this.#kill = new AbortController();
+    this.#killedEarly = undefined;
     // On their boards a dying thread may still write.
     this.#runs = [];
     forget(this);
@@ -165,6 +172,8 @@ export class Lane {
     const port = this.#port!;
     switch (message.type) {
       case "up":
+        this.#isUp = true;
+        if (this.#killedEarly !== undefined) return this.#kill.abort(this.#killedEarly);
         return this.#listener.onUp?.();
       case "look":
         return this.look();

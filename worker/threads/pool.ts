@@ -1,4 +1,5 @@
 /** The pool of threads that compute; the one file with piscina. The main thread only hands over, listens and stores. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Piscina } from "piscina";
 import { assert } from "../../common/assert.ts";
 import { PeError } from "../../common/errors.ts";
@@ -7,7 +8,7 @@ import { openPartStore } from "../../data/part-store.ts";
 import type { KindVersion, KnownKind } from "../../tasks/registry.ts";
 import { BOARD_TASKS_MAX } from "./board.ts";
 import type { FrameRun } from "./frame-run.ts";
-import { joinInputs, joinPieces, type DeliveredFrame, type Frame, type ThreadData } from "./frame.ts";
+import { joinInputs, joinPieces, type DeliveredFrame, type Frame, type ThreadData, type ThreadUp } from "./frame.ts";
 import { PoolInputs, type InputOptions } from "../inputs/pool-inputs.ts";
 import type { TasksToName } from "../inputs/reader-messages.ts";
 import { LetGo } from "./let-go.ts";
@@ -74,6 +75,11 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
 }
 
 const STORES_MAX = 64;
+/** A thread that has not started by then never will. */
+const START_MS_MAX = 20_000;
+const LOOK_MS = 5;
+/** From a thread's last module to where it waits for work. */
+const SETTLE_MS = 10;
 
 class Pool {
   readonly #piscina: Piscina;
@@ -89,6 +95,9 @@ class Pool {
   readonly #commons = new WeakMap<Uint8Array, DeliveredFrame["common"]>();
   #commonCount = 0;
   readonly #lanes: Lane[] = [];
+  /** Numbers of the threads that have started, and when the last of them did. */
+  readonly #up = new Set<number>();
+  #lastUpMs = -Infinity;
   /** By URL, the oldest first; each job has its own where the scheduler keeps the parts. */
   readonly #stores = new Map<string, PartStore>();
 
@@ -104,6 +113,10 @@ class Pool {
       ...(heapBytesMax !== undefined && {
         resourceLimits: { maxOldGenerationSizeMb: Math.max(16, Math.floor(heapBytesMax / 2 ** 20)) },
       }),
+    });
+    this.#piscina.on("message", ({ up }: ThreadUp) => {
+      this.#up.add(up);
+      this.#lastUpMs = performance.now();
     });
     this.inputs = new PoolInputs({ kinds, partAccess }, { ...options, onLetGo: (bytes) => this.unused.add(bytes) });
     this.#partAccess = partAccess;
@@ -182,12 +195,26 @@ class Pool {
 
   async close(): Promise<void> {
     for (const lane of this.#lanes) lane.close();
+    await this.#haveStarted();
     await this.#piscina.close();
     await this.inputs.close();
   }
 
   async destroy(): Promise<void> {
+    await this.#haveStarted();
     await this.#piscina.destroy();
     await this.inputs.close();
   }
+
+  /** A thread that is ended while it loads its modules may take the process with it: there Node aborts when it is interrupted. */
+  async #haveStarted(): Promise<void> {
+    const lastMs = performance.now() + START_MS_MAX;
+    const isStarting = (): boolean =>
+      this.#piscina.threads.some(({ threadId }) => threadId !== ENDED && !this.#up.has(threadId));
+    while (performance.now() < lastMs && (isStarting() || performance.now() < this.#lastUpMs + SETTLE_MS))
+      await sleep(LOOK_MS);
+  }
 }
+
+/** Number of a thread that has ended. */
+const ENDED = -1;

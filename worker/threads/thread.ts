@@ -1,13 +1,13 @@
 /** Entry of a pool thread: runs the tasks of its frames one after the other and tells how each ended. */
 import { hash } from "node:crypto";
-import { workerData, type MessagePort } from "node:worker_threads";
+import { parentPort, threadId, workerData, type MessagePort } from "node:worker_threads";
 import { INLINE_BYTES_MAX } from "../../protocol/held-values.ts";
 import { packOrLayOut } from "../../protocol/large-values.ts";
 import { parse } from "../../tasks/parse.ts";
 import type { KindVersion } from "../../tasks/registry.ts";
 import { Board } from "./board.ts";
 import { failureOf } from "../failure.ts";
-import type { DeliveredFrame, Failure, LongResult, PartToStore, ThreadData } from "./frame.ts";
+import type { DeliveredFrame, Failure, LongResult, PartToStore, ThreadData, ThreadUp } from "./frame.ts";
 import { parametersOf } from "./frame-parameters.ts";
 import { shareLaidOut } from "./shared-value.ts";
 import { TaskInThread } from "./thread-context.ts";
@@ -157,3 +157,5 @@ function transferable(bytes: Uint8Array): ArrayBuffer[] {
   const memory = bytes.buffer;
   return memory instanceof ArrayBuffer && memory.byteLength === bytes.byteLength ? [memory] : [];
 }
+
+parentPort!.postMessage({ up: threadId } satisfies ThreadUp);
