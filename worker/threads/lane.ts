@@ -107,7 +107,7 @@ export class Lane {
     this.#port?.postMessage({ type: "collect" } satisfies ToThread);
   }
 
-  /** Ends the thread at once; `onDied` follows, also when it had nothing to do. */
+  /** Ends the thread at once, or as soon as it has started; `onDied` follows, also when it had nothing to do. */
   kill(reason: string): void {
     if (this.#isDying) return;
     if (this.#port === undefined) queueMicrotask(() => this.#listener.onDied(reason));

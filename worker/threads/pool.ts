@@ -75,6 +75,8 @@ export function createWorkerPool(options: PoolOptions): WorkerPool {
 }
 
 const STORES_MAX = 64;
+/** Number of a thread that has ended. */
+const ENDED = -1;
 /** A thread that has not started by then never will. */
 const START_MS_MAX = 20_000;
 const LOOK_MS = 5;
@@ -215,6 +217,3 @@ class Pool {
       await sleep(LOOK_MS);
   }
 }
-
-/** Number of a thread that has ended. */
-const ENDED = -1;
